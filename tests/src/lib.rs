@@ -1,0 +1,1 @@
+//! The harness of the tests that need root, the real kernel and real collectors.
