@@ -1,2 +1,16 @@
-//! What crosses the boundary between the kernel programs and user space.
+//! What crosses the boundary between procmon's kernel programs and its user
+//! space: the table of counters, the table of probes, and the records.
+//!
+//! Both halves compile this crate, so an order or a size cannot drift. Only
+//! plain `#[repr(C)]` integers cross; their sizes are asserted at compile time.
 #![no_std]
+
+pub mod counters;
+pub mod probes;
+pub mod records;
+pub mod tasks;
+
+pub use counters::{Counter, Operation};
+pub use probes::Probe;
+pub use records::{ProcessEntry, ThreadState};
+pub use tasks::ThreadStat;

@@ -1,1 +1,15 @@
-//! procmon
+//! procmon tells for every process on a Linux host what it takes from the
+//! machine, exactly and at a cost nobody feels, and exports it as OTLP.
+//!
+//! Data flows one way: `kernel` and `proc` are read by the `collector`, once a
+//! tick, into a `frame`; `analysis` derives from it, `shape` makes a view of
+//! it, and `export` passes the view on. Nothing downstream reads the kernel.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("procmon reads the Linux kernel: build it for Linux");
+
+pub mod analysis;
+pub mod frame;
+pub mod metrics;
+pub mod process;
+pub mod shape;

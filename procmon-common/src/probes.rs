@@ -1,0 +1,140 @@
+//! The table of probes: which program hangs on which hook.
+
+use crate::Operation;
+
+/// The family a probe belongs to; what `procmon doctor` groups by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// mmap, munmap, mremap, brk.
+    Memory,
+    /// Descriptors.
+    Files,
+    /// Context switches.
+    Sched,
+    /// fork, exec, exit.
+    Lifecycle,
+    /// The task iterator.
+    Snapshot,
+}
+
+/// What a program hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// The exit tracepoints of these system calls; those this architecture
+    /// does not have are left out.
+    SyscallExit(&'static [&'static str]),
+    /// A BTF-typed raw tracepoint.
+    BtfTracepoint(&'static str),
+    /// A BPF iterator over this kind of object.
+    Iterator(&'static str),
+}
+
+/// One kernel program and its hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The program's name in the object, and the probe's name everywhere.
+    pub program: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// Its hook.
+    pub hook: Hook,
+    /// The operation it counts, if it is a system call's.
+    pub operation: Option<Operation>,
+}
+
+const fn syscall(
+    program: &'static str,
+    family: Family,
+    operation: Operation,
+    calls: &'static [&'static str],
+) -> Probe {
+    Probe {
+        program,
+        family,
+        hook: Hook::SyscallExit(calls),
+        operation: Some(operation),
+    }
+}
+
+const fn btf(program: &'static str, family: Family, tracepoint: &'static str) -> Probe {
+    Probe {
+        program,
+        family,
+        hook: Hook::BtfTracepoint(tracepoint),
+        operation: None,
+    }
+}
+
+/// Every probe, in the order in which they are attached: lifecycle first, so
+/// that no process is born unseen while the others follow.
+pub const PROBES: &[Probe] = &[
+    btf("process_fork", Family::Lifecycle, "sched_process_fork"),
+    btf("process_exec", Family::Lifecycle, "sched_process_exec"),
+    btf("context_switch", Family::Sched, "sched_switch"),
+    Probe {
+        program: "task_snapshot",
+        family: Family::Snapshot,
+        hook: Hook::Iterator("task"),
+        operation: None,
+    },
+    syscall("mmap", Family::Memory, Operation::Mmap, &["mmap"]),
+    syscall("munmap", Family::Memory, Operation::Munmap, &["munmap"]),
+    syscall("mremap", Family::Memory, Operation::Mremap, &["mremap"]),
+    syscall("brk", Family::Memory, Operation::Brk, &["brk"]),
+    syscall(
+        "open",
+        Family::Files,
+        Operation::Open,
+        &["open", "openat", "openat2", "creat", "open_by_handle_at"],
+    ),
+    syscall(
+        "close",
+        Family::Files,
+        Operation::Close,
+        &["close", "close_range"],
+    ),
+    syscall(
+        "dup",
+        Family::Files,
+        Operation::Dup,
+        &["dup", "dup2", "dup3"],
+    ),
+    // Of fcntl only F_DUPFD and F_DUPFD_CLOEXEC make a descriptor.
+    syscall("fcntl", Family::Files, Operation::Dup, &["fcntl"]),
+    syscall(
+        "socket",
+        Family::Files,
+        Operation::Socket,
+        &["socket", "socketpair"],
+    ),
+    syscall(
+        "accept",
+        Family::Files,
+        Operation::Accept,
+        &["accept", "accept4"],
+    ),
+    syscall("pipe", Family::Files, Operation::Pipe, &["pipe", "pipe2"]),
+    syscall(
+        "other",
+        Family::Files,
+        Operation::Other,
+        &[
+            "eventfd",
+            "eventfd2",
+            "epoll_create",
+            "epoll_create1",
+            "timerfd_create",
+            "signalfd",
+            "signalfd4",
+            "memfd_create",
+            "inotify_init",
+            "inotify_init1",
+            "pidfd_open",
+            "io_uring_setup",
+        ],
+    ),
+];
+
+/// The program that stands in for all system call probes where there is no
+/// tracefs: one BTF tracepoint, filtered by call number.
+pub const SYSCALL_FALLBACK: Probe = btf("syscall_exit", Family::Files, "sys_exit");

@@ -1,0 +1,200 @@
+//! The records that cross the boundary, and the maps' keys and values.
+
+use crate::counters::{Counter, WAIT_BUCKETS};
+use crate::tasks::ThreadStat;
+
+/// Bytes kept of an executable's name, with the NUL that ends it.
+pub const EXECUTABLE_LEN: usize = 128;
+/// How many different (operation, errno) pairs are kept apart for a process;
+/// failures beyond these count as `error.type="_OTHER"`.
+pub const FAILURE_SLOTS: usize = 16;
+
+/// The life of a [`ProcessEntry`], in its `state`.
+pub mod state {
+    /// User space asks for this process; the kernel has not yet seen it.
+    pub const WANTED: u32 = 1;
+    /// Forked by `procmon exec`, its execve is to come: nothing counts yet.
+    pub const PENDING: u32 = 2;
+    /// Counted.
+    pub const ACTIVE: u32 = 3;
+    /// Its last thread has switched out for the last time: the entry is final.
+    pub const EXITED: u32 = 4;
+}
+
+/// Failures of one operation with one errno.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailureSlot {
+    /// `(operation index + 1) << 16 | errno`; 0 is a free slot.
+    pub key: u64,
+    /// How many.
+    pub count: u64,
+}
+
+impl FailureSlot {
+    /// The key of an operation's failures with an errno.
+    #[inline(always)]
+    pub const fn key(operation: crate::Operation, errno: u32) -> u64 {
+        ((operation.index() as u64 + 1) << 16) | errno as u64
+    }
+}
+
+/// All that the kernel half keeps of a process: the value of the COUNTERS map,
+/// keyed by tgid, and, once final, the exit record in the EVENTS ring buffer.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ProcessEntry {
+    /// Thread group id in the initial PID namespace.
+    pub pid: u32,
+    /// One of [`state`].
+    pub state: u32,
+    /// The leader's start, ns of CLOCK_BOOTTIME (`task_struct.start_boottime`).
+    pub start_ns: u64,
+    /// When counting began, ns of CLOCK_BOOTTIME; the start for a process
+    /// that was born under watch.
+    pub since_ns: u64,
+    /// When it ended, ns of CLOCK_BOOTTIME; 0 while it lives.
+    pub exit_ns: u64,
+    /// Threads that will switch out for the last time.
+    pub threads: u64,
+    /// The program break as last seen; 0 when unknown.
+    pub brk: u64,
+    /// Wait status (`signal_struct.group_exit_code`): code << 8 | signal.
+    pub exit_code: u32,
+    /// Parent's thread group id at birth.
+    pub parent: u32,
+    /// Real user id (`cred.uid`) at the last fork or exec.
+    pub uid: u32,
+    /// Keeps what follows aligned.
+    pub pad: u32,
+    /// The high-water mark of resident pages at the end (`signal_struct.maxrss`).
+    pub max_rss_pages: u64,
+    /// `signal_struct.prev_cputime` at the end, ns of user time.
+    pub prev_utime: u64,
+    /// `signal_struct.prev_cputime` at the end, ns of system time.
+    pub prev_stime: u64,
+    /// Sums over the threads that have switched out for the last time, and
+    /// over those that were dead when counting began.
+    pub dead: [u64; ThreadStat::COUNT],
+    /// What the probes count.
+    pub counters: [u64; Counter::COUNT],
+    /// Failures by errno.
+    pub failures: [FailureSlot; FAILURE_SLOTS],
+    /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
+    pub waits: [u64; WAIT_BUCKETS],
+    /// `mm->exe_file`'s dentry name, NUL-terminated; a kernel thread's comm.
+    pub executable: [u8; EXECUTABLE_LEN],
+}
+
+/// What the kernel half keeps of a thread, in task storage.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadState {
+    /// When it blocked (CLOCK_MONOTONIC ns); 0 when it was preempted or runs.
+    pub blocked_ns: u64,
+    /// `se.sum_exec_runtime` at its last switch.
+    pub runtime: u64,
+    /// `sched_info.run_delay` at its last switch.
+    pub run_delay: u64,
+    /// The [`Counter`] of the reason it blocked for.
+    pub reason: u32,
+    /// One of [`thread`].
+    pub tracked: u32,
+}
+
+/// What [`ThreadState::tracked`] says.
+pub mod thread {
+    /// Not yet part of its process's count.
+    pub const NEW: u32 = 0;
+    /// Counted in [`super::ProcessEntry::threads`].
+    pub const ALIVE: u32 = 1;
+    /// Its totals are in [`super::ProcessEntry::dead`].
+    pub const DEAD: u32 = 2;
+}
+
+/// What a record of the task iterator is, in its first word.
+pub mod kind {
+    /// A [`super::LeaderRecord`].
+    pub const LEADER: u32 = 1;
+    /// A [`super::ThreadRecord`].
+    pub const THREAD: u32 = 2;
+    /// A [`super::EntryRecord`]: the process's entry follows its leader.
+    pub const ENTRY: u32 = 3;
+}
+
+/// One thread, as the task iterator saw it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ThreadRecord {
+    /// [`kind::THREAD`].
+    pub kind: u32,
+    /// Thread group id.
+    pub pid: u32,
+    /// Its totals.
+    pub stats: [u64; ThreadStat::COUNT],
+}
+
+/// A process, as the task iterator saw its leader. What could not be read is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct LeaderRecord {
+    /// [`kind::LEADER`].
+    pub kind: u32,
+    /// Thread group id.
+    pub pid: u32,
+    /// Parent's thread group id now.
+    pub parent: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// `task_struct.flags`; bit 0x0020_0000 is PF_KTHREAD.
+    pub flags: u32,
+    /// `task_struct.exit_state`: not 0 for a zombie.
+    pub exit_state: u32,
+    /// `signal_struct.nr_threads`.
+    pub threads: u32,
+    /// 1 when `mm` was there: else the memory fields say nothing.
+    pub has_mm: u32,
+    /// Open descriptors; `u64::MAX` when there are more than the program counts.
+    pub descriptors: u64,
+    /// `task_struct.start_boottime`.
+    pub start_ns: u64,
+    /// The leader's own totals; all 0 when it has switched out for the last time.
+    pub stats: [u64; ThreadStat::COUNT],
+    /// signal_struct's sums over dead threads (0 for what it does not keep).
+    pub signal_stats: [u64; ThreadStat::COUNT],
+    /// `signal_struct.prev_cputime`, ns.
+    pub prev_utime: u64,
+    /// `signal_struct.prev_cputime`, ns.
+    pub prev_stime: u64,
+    /// RLIMIT_NOFILE, soft and hard.
+    pub descriptor_limit: [u64; 2],
+    /// `mm.rss_stat`: file, anonymous, swap, shared memory pages; may be negative.
+    pub rss_pages: [i64; 4],
+    /// `mm.total_vm`, pages.
+    pub total_vm_pages: u64,
+    /// `mm.hiwater_rss`, pages.
+    pub hiwater_rss_pages: u64,
+    /// `mm.pgtables_bytes`.
+    pub page_table_bytes: u64,
+    /// `mm->exe_file`'s dentry name, NUL-terminated; a kernel thread's comm.
+    pub executable: [u8; EXECUTABLE_LEN],
+}
+
+/// A process's entry, right after its leader's record.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct EntryRecord {
+    /// [`kind::ENTRY`].
+    pub kind: u32,
+    /// Thread group id.
+    pub pid: u32,
+}
+
+const _: () = {
+    assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
+    assert!(size_of::<EntryRecord>() == 8);
+    assert!(size_of::<ThreadState>() == 32);
+    assert!(size_of::<LeaderRecord>() % 8 == 0);
+    // A BPF allocator serves objects of up to 4096 bytes.
+    assert!(size_of::<ProcessEntry>() % 8 == 0 && size_of::<ProcessEntry>() < 4000);
+};

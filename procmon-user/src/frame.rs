@@ -1,0 +1,114 @@
+//! One tick's raw totals: what the collector makes, and nothing downstream
+//! looks behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::process::ProcessSample;
+
+/// Everything that was read at one tick. Immutable; shared by all consumers.
+#[derive(Debug)]
+pub struct Frame {
+    /// The number of the tick; the first is 0.
+    pub tick: u64,
+    /// The tick's time, ns of Unix time: every point carries it.
+    pub at_unix_ns: u64,
+    /// The tick's time on a clock that is never stepped (CLOCK_BOOTTIME, ns).
+    pub at_boot_ns: u64,
+    /// The host's totals.
+    pub host: Host,
+    /// Live processes, by pid.
+    pub processes: Vec<ProcessSample>,
+    /// Processes that ended since the last frame, in the order of their ends,
+    /// with their final totals.
+    pub exited: Vec<ProcessSample>,
+    /// How procmon itself does.
+    pub agent: Arc<AgentHealth>,
+}
+
+/// The host's totals. Sizes in bytes, times in ns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Host {
+    /// /proc/meminfo.
+    pub memory: Option<HostMemory>,
+    /// Time by mode (user, nice, system, idle, iowait, interrupt, softirq,
+    /// steal), summed over CPUs.
+    pub cpu_ns: Vec<(&'static str, u64)>,
+    /// Logical CPUs online.
+    pub cpus: Option<u64>,
+    /// Time since boot.
+    pub uptime_ns: Option<u64>,
+    /// Processes by `process.state` (running, sleeping, ...), when known.
+    pub processes: Vec<(&'static str, u64)>,
+    /// Forks since boot, threads included as the kernel counts them.
+    pub forks: Option<u64>,
+    /// Stalls: (resource, kind, total ns).
+    pub pressure: Vec<(&'static str, &'static str, u64)>,
+    /// Mounted file systems that hold files.
+    pub filesystems: Vec<Filesystem>,
+}
+
+/// /proc/meminfo in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostMemory {
+    /// MemTotal.
+    pub total: u64,
+    /// MemFree.
+    pub free: u64,
+    /// MemAvailable.
+    pub available: u64,
+    /// Buffers.
+    pub buffers: u64,
+    /// Cached.
+    pub cached: u64,
+    /// Active.
+    pub active: u64,
+    /// Inactive.
+    pub inactive: u64,
+    /// Shmem.
+    pub shared: u64,
+    /// SReclaimable.
+    pub slab_reclaimable: u64,
+    /// SUnreclaim.
+    pub slab_unreclaimable: u64,
+    /// SwapTotal.
+    pub swap_total: u64,
+    /// SwapFree.
+    pub swap_free: u64,
+}
+
+/// One mounted file system, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// What is mounted.
+    pub device: String,
+    /// Where.
+    pub mountpoint: String,
+    /// Bytes in use.
+    pub used: u64,
+    /// Bytes anyone may still use.
+    pub free: u64,
+    /// Bytes only root may still use.
+    pub reserved: u64,
+}
+
+/// How procmon itself does: the source of `procmon.agent.*`.
+#[derive(Clone, Debug, Default)]
+pub struct AgentHealth {
+    /// (probe, state): active, degraded, unsupported, failed or detached.
+    pub probes: Vec<(&'static str, &'static str)>,
+    /// (event, reason, count): what the kernel half lost.
+    pub events_lost: Vec<(&'static str, &'static str, u64)>,
+    /// (map, entries, most entries, bytes of kernel memory).
+    pub maps: Vec<(&'static str, Option<u64>, u64, Option<u64>)>,
+    /// How long the last tick took.
+    pub tick_duration: Duration,
+    /// Ticks that began more than half an interval late.
+    pub ticks_late: u64,
+    /// (field, errno name, count): values that could not be read.
+    pub read_errors: Vec<(&'static str, &'static str, u64)>,
+    /// procmon's own CPU time.
+    pub cpu_ns: u64,
+    /// procmon's own resident set, bytes.
+    pub memory_bytes: u64,
+}

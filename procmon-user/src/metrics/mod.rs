@@ -1,0 +1,16 @@
+//! The metric catalogue: one table that every surface loops over.
+//!
+//! A metric is a row: its name, what it is, and the function that reads its
+//! points from a sample. OTLP, JSON, the report and the generated
+//! documentation know no metric by name.
+
+pub mod agent;
+pub mod docs;
+pub mod host;
+pub mod process;
+mod row;
+
+pub use row::{
+    AgentRead, AgentReading, Attribute, ExporterHealth, HostRead, Instrument, Level, Metric,
+    Number, Points, ProcessRead, ProcessReading, Source, Switch, Value,
+};

@@ -1,0 +1,365 @@
+//! The process table of the catalogue.
+
+use procmon_common::{Counter, Operation};
+
+use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
+use super::Source::{self, Kernel, Probe, Snapshot};
+use super::{Attribute, Level, Metric, Number, Points, ProcessRead, ProcessReading, Switch, Value};
+use crate::process::{ProbeCounters, Totals, errno};
+
+const CPU_MODE: &[Attribute] = &[Attribute {
+    key: "cpu.mode",
+    values: &["user", "system"],
+}];
+const OFF_CPU_REASON: &[Attribute] = &[Attribute {
+    key: "procmon.off_cpu.reason",
+    values: &["sleep", "uninterruptible", "stopped"],
+}];
+const SWITCH_TYPE: &[Attribute] = &[Attribute {
+    key: "process.context_switch.type",
+    values: &["voluntary", "involuntary"],
+}];
+const FAULT_TYPE: &[Attribute] = &[Attribute {
+    key: "system.paging.fault.type",
+    values: &["minor", "major"],
+}];
+const MEMORY_KIND: &[Attribute] = &[Attribute {
+    key: "procmon.memory.kind",
+    values: &["anon", "file", "shmem"],
+}];
+const DISK_DIRECTION: &[Attribute] = &[Attribute {
+    key: "disk.io.direction",
+    values: &["read", "write"],
+}];
+const MAPPING_DIRECTION: &[Attribute] = &[Attribute {
+    key: "procmon.memory.mapping.direction",
+    values: &["map", "unmap"],
+}];
+const LIMIT_TYPE: &[Attribute] = &[Attribute {
+    key: "procmon.limit.type",
+    values: &["soft", "hard"],
+}];
+const MEMORY_OPERATION: &str = "procmon.memory.operation";
+const FILE_OPERATION: &str = "procmon.file_descriptor.operation";
+const ERROR_TYPE: Attribute = Attribute {
+    key: "error.type",
+    values: &[],
+};
+const MEMORY_OPERATIONS: &[Attribute] = &[
+    Attribute {
+        key: MEMORY_OPERATION,
+        values: &["mmap", "munmap", "mremap", "brk"],
+    },
+    ERROR_TYPE,
+];
+const FILE_OPERATIONS: &[Attribute] = &[
+    Attribute {
+        key: FILE_OPERATION,
+        values: &["open", "close", "dup", "socket", "accept", "pipe", "other"],
+    },
+    ERROR_TYPE,
+];
+
+/// The columns most rows share; a row overrides what differs.
+const fn row(
+    name: &'static str,
+    instrument: Instrument,
+    unit: &'static str,
+    source: Source,
+    switch: Switch,
+    description: &'static str,
+    read: ProcessRead,
+) -> Metric<ProcessRead> {
+    Metric {
+        name,
+        instrument,
+        number: Number::Int,
+        unit,
+        attributes: &[],
+        source,
+        level: Level::Recommended,
+        switch,
+        additive: matches!(instrument, Instrument::Counter | Instrument::UpDownCounter),
+        description,
+        read,
+    }
+}
+
+/// Turns columns of a row away from what [`row`] assumes.
+impl Metric<ProcessRead> {
+    const fn by(mut self, attributes: &'static [Attribute]) -> Self {
+        self.attributes = attributes;
+        self
+    }
+    const fn float(mut self) -> Self {
+        self.number = Number::Float;
+        self
+    }
+    const fn opt_in(mut self) -> Self {
+        self.level = Level::OptIn;
+        self
+    }
+    const fn not_additive(mut self) -> Self {
+        self.additive = false;
+        self
+    }
+}
+
+/// Every metric of a process, in the order of the contract.
+pub const PROCESS: &[Metric<ProcessRead>] = &[
+    row("process.cpu.time", Sum, "s", Kernel, Switch::Cpu,
+        "CPU time of the process, all its threads, since its start.",
+        |p, out| modes(p, out, |t| [t.user_ns, t.system_ns])).by(CPU_MODE).float(),
+    row("process.cpu.utilization", Gauge, "1", Snapshot, Switch::Cpu,
+        "CPU time since the last tick, as a share of the CPUs available to the process.",
+        |p, out| {
+            if let Some(rate) = p.derived.and_then(|d| d.cpu) {
+                float(out, &[("cpu.mode", "user")], Some(rate.user / rate.available));
+                float(out, &[("cpu.mode", "system")], Some(rate.system / rate.available));
+            }
+        }).by(CPU_MODE).float().opt_in(),
+    row("procmon.cpu.usage", Gauge, "{cpu}", Snapshot, Switch::Cpu,
+        "CPU time since the last tick, in cores: 1.0 is one full core.",
+        |p, out| {
+            if let Some(rate) = p.derived.and_then(|d| d.cpu) {
+                float(out, &[("cpu.mode", "user")], Some(rate.user));
+                float(out, &[("cpu.mode", "system")], Some(rate.system));
+            }
+        }).by(CPU_MODE).float().opt_in(),
+    row("procmon.cpu.limit", UpDownCounter, "{cpu}", Kernel, Switch::Cpu,
+        "CPUs the process may use: the smaller of its cgroup's quota and its affinity.",
+        |p, out| float(out, &[], p.sample.totals.cpu_limit_milli.map(|m| m as f64 / 1e3)))
+        .float().opt_in().not_additive(),
+    row("procmon.cpu.throttled.time", Sum, "s", Kernel, Switch::Cpu,
+        "Time the process's cgroup was throttled by its CPU quota.",
+        |p, out| float(out, &[], p.sample.totals.throttled_ns.map(seconds)))
+        .float().opt_in().not_additive(),
+    row("procmon.cpu.on_cpu.time", Sum, "s", Kernel, Switch::Cpu,
+        "Time the process's threads ran on a CPU, exact to the nanosecond; a running thread's is at most one scheduler tick old.",
+        |p, out| float(out, &[], p.sample.totals.on_cpu_ns.map(seconds))).float(),
+    row("procmon.cpu.run_queue.time", Sum, "s", Kernel, Switch::Cpu,
+        "Time the process's threads were runnable but did not run; threads dead before attach are unknown.",
+        |p, out| float(out, &[], p.sample.totals.run_queue_ns.map(seconds))).float(),
+    row("procmon.cpu.off_cpu.time", Sum, "s", Probe, Switch::Cpu,
+        "Time the process's threads were neither running nor runnable, by what they waited for; counted at the first switch after the wait.",
+        |p, out| counters(p, out, "procmon.off_cpu.reason", &[
+            ("sleep", Counter::OffCpuSleep),
+            ("uninterruptible", Counter::OffCpuUninterruptible),
+            ("stopped", Counter::OffCpuStopped),
+        ], |ns| Value::Float(seconds(ns)))).by(OFF_CPU_REASON).float().opt_in(),
+    row("procmon.cpu.run_queue.duration", ExponentialHistogram, "s", Probe, Switch::Cpu,
+        "How long the process's threads waited for a CPU each time they were runnable.",
+        |p, out| if let Some(probes) = &p.sample.probes {
+            out.point(&[], Value::Histogram(&probes.waits));
+        }).float().opt_in(),
+    row("procmon.cpu.migrations", Sum, "{migration}", Kernel, Switch::Cpu,
+        "Moves of the process's threads from one CPU to another; threads dead before attach are unknown.",
+        |p, out| int(out, &[], p.sample.totals.migrations)).opt_in(),
+    row("process.context_switches", Sum, "{context_switch}", Kernel, Switch::Cpu,
+        "Context switches of all the process's threads, live and dead.",
+        |p, out| pair(p, out, ("process.context_switch.type", ["voluntary", "involuntary"]),
+            |t| [t.voluntary_switches, t.involuntary_switches])).by(SWITCH_TYPE),
+    row("process.thread.count", UpDownCounter, "{thread}", Kernel, Switch::Threads,
+        "Threads of the process.",
+        |p, out| int(out, &[], p.sample.totals.threads)),
+    row("process.memory.usage", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Physical memory of the process (resident set).",
+        |p, out| int(out, &[], p.sample.totals.rss)),
+    row("process.memory.virtual", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Address space of the process.",
+        |p, out| int(out, &[], p.sample.totals.virtual_memory)),
+    row("process.memory.utilization", Gauge, "1", Snapshot, Switch::Memory,
+        "Resident set as a share of the host's memory.",
+        |p, out| float(out, &[], p.derived.and_then(|d| d.memory_utilization)))
+        .float().opt_in(),
+    row("procmon.memory.limit", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Memory limit of the process's cgroup, if one is set.",
+        |p, out| int(out, &[], p.sample.totals.memory_limit)).opt_in().not_additive(),
+    row("procmon.memory.limit.utilization", Gauge, "1", Snapshot, Switch::Memory,
+        "Resident set as a share of the cgroup's memory limit.",
+        |p, out| {
+            let t = &p.sample.totals;
+            float(out, &[], ratio(t.rss, t.memory_limit));
+        }).float().opt_in(),
+    row("procmon.memory.rss", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Resident set by kind of page.",
+        |p, out| {
+            let t = &p.sample.totals;
+            for (kind, value) in [("anon", t.rss_anon), ("file", t.rss_file), ("shmem", t.rss_shmem)] {
+                int(out, &[("procmon.memory.kind", kind)], value);
+            }
+        }).by(MEMORY_KIND),
+    row("procmon.memory.swap", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Memory of the process that is swapped out.",
+        |p, out| int(out, &[], p.sample.totals.swap)),
+    row("procmon.memory.page_tables", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Memory of the process's page tables.",
+        |p, out| int(out, &[], p.sample.totals.page_tables)).opt_in(),
+    row("procmon.memory.peak_rss", Gauge, "By", Kernel, Switch::Memory,
+        "The largest resident set the process has had.",
+        |p, out| int(out, &[], p.sample.totals.peak_rss)).opt_in(),
+    row("procmon.memory.uss", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Unique set size: memory that would be free if the process ended. Read under a budget.",
+        |p, out| int(out, &[], p.sample.totals.uss)).opt_in(),
+    row("procmon.memory.pss", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Proportional set size: shared pages divided among their users. Read under a budget.",
+        |p, out| int(out, &[], p.sample.totals.pss)).opt_in(),
+    row("procmon.memory.sample.age", Gauge, "s", Snapshot, Switch::Memory,
+        "Age of the unique and proportional set sizes.",
+        |p, out| float(out, &[], p.sample.totals.uss_age_ns.map(seconds))).float().opt_in(),
+    row("procmon.memory.mapping.operations", Sum, "{operation}", Probe, Switch::Memory,
+        "System calls that change the address space, one a call; failed ones by errno.",
+        |p, out| operations(p, out, MEMORY_OPERATION, Operation::MEMORY)).by(MEMORY_OPERATIONS),
+    row("procmon.memory.mapping.size", Sum, "By", Probe, Switch::Memory,
+        "Bytes asked for and given back by successful mmap, munmap, mremap and brk, rounded to pages.",
+        |p, out| counters(p, out, "procmon.memory.mapping.direction", &[
+            ("map", Counter::MappedBytes),
+            ("unmap", Counter::UnmappedBytes),
+        ], Value::Int)).by(MAPPING_DIRECTION),
+    row("process.paging.faults", Sum, "{fault}", Kernel, Switch::Memory,
+        "Page faults of the process; major ones had to wait for storage.",
+        |p, out| pair(p, out, ("system.paging.fault.type", ["minor", "major"]),
+            |t| [t.minor_faults, t.major_faults])).by(FAULT_TYPE),
+    row("process.unix.file_descriptor.count", UpDownCounter, "{file_descriptor}", Kernel,
+        Switch::FileDescriptors, "Descriptors the process has open.",
+        |p, out| int(out, &[], p.sample.totals.descriptors)),
+    row("procmon.file_descriptor.limit", UpDownCounter, "{file_descriptor}", Kernel,
+        Switch::FileDescriptors, "RLIMIT_NOFILE of the process; an unlimited one is absent.",
+        |p, out| {
+            let t = &p.sample.totals;
+            for (kind, value) in [("soft", t.descriptor_soft_limit), ("hard", t.descriptor_hard_limit)] {
+                int(out, &[("procmon.limit.type", kind)], value.filter(|v| *v != u64::MAX));
+            }
+        }).by(LIMIT_TYPE).opt_in().not_additive(),
+    row("procmon.file_descriptor.utilization", Gauge, "1", Snapshot, Switch::FileDescriptors,
+        "Open descriptors as a share of the soft limit.",
+        |p, out| {
+            let t = &p.sample.totals;
+            float(out, &[], ratio(t.descriptors, t.descriptor_soft_limit));
+        }).float().opt_in(),
+    row("procmon.file_descriptor.operations", Sum, "{operation}", Probe, Switch::FileDescriptors,
+        "System calls that make or close descriptors, one a call; failed ones by errno.",
+        |p, out| operations(p, out, FILE_OPERATION, Operation::FILES)).by(FILE_OPERATIONS),
+    row("process.disk.io", Sum, "By", Kernel, Switch::DiskIo,
+        "Bytes the process caused to be moved from and to the storage layer.",
+        |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
+            |t| [t.disk_read_bytes, t.disk_write_bytes])).by(DISK_DIRECTION),
+    row("process.disk.operations", Sum, "{operation}", Kernel, Switch::DiskIo,
+        "Read and write system calls of the process, on any file.",
+        |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
+            |t| [t.read_calls, t.write_calls])).by(DISK_DIRECTION).opt_in(),
+    row("procmon.io.logical", Sum, "By", Kernel, Switch::DiskIo,
+        "Bytes moved by the process's read and write calls, from any file or cache.",
+        |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
+            |t| [t.read_chars, t.write_chars])).by(DISK_DIRECTION).opt_in(),
+    row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
+        "Time since the process started.",
+        |p, out| {
+            let end = p.sample.exit.map_or(p.at_unix_ns, |exit| exit.at_unix_ns);
+            float(out, &[], Some(seconds(end.saturating_sub(p.sample.created_unix_ns))));
+        }).float(),
+    row("procmon.process.forks", Sum, "{fork}", Probe, Switch::Always,
+        "Child processes the process made; threads are not counted.",
+        |p, out| counter(p, out, Counter::Forks)),
+    row("procmon.process.execs", Sum, "{exec}", Probe, Switch::Always,
+        "Programs the process executed (successful execve).",
+        |p, out| counter(p, out, Counter::Execs)),
+];
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+fn ratio(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
+    match (part, whole) {
+        (Some(part), Some(whole)) if whole != 0 && whole != u64::MAX => {
+            Some(part as f64 / whole as f64)
+        }
+        _ => None,
+    }
+}
+
+fn int(out: &mut dyn Points, attributes: &[(&'static str, &str)], value: Option<u64>) {
+    if let Some(value) = value {
+        out.point(attributes, Value::Int(value));
+    }
+}
+
+fn float(out: &mut dyn Points, attributes: &[(&'static str, &str)], value: Option<f64>) {
+    if let Some(value) = value.filter(|v| v.is_finite()) {
+        out.point(attributes, Value::Float(value));
+    }
+}
+
+fn modes(p: &ProcessReading<'_>, out: &mut dyn Points, read: fn(&Totals) -> [Option<u64>; 2]) {
+    let [user, system] = read(&p.sample.totals);
+    float(out, &[("cpu.mode", "user")], user.map(seconds));
+    float(out, &[("cpu.mode", "system")], system.map(seconds));
+}
+
+fn pair(
+    p: &ProcessReading<'_>,
+    out: &mut dyn Points,
+    (key, values): (&'static str, [&'static str; 2]),
+    read: fn(&Totals) -> [Option<u64>; 2],
+) {
+    for (value, number) in values.into_iter().zip(read(&p.sample.totals)) {
+        int(out, &[(key, value)], number);
+    }
+}
+
+fn counter(p: &ProcessReading<'_>, out: &mut dyn Points, counter: Counter) {
+    int(
+        out,
+        &[],
+        p.sample.probes.as_ref().map(|probes| probes.get(counter)),
+    );
+}
+
+fn counters(
+    p: &ProcessReading<'_>,
+    out: &mut dyn Points,
+    key: &'static str,
+    values: &[(&'static str, Counter)],
+    number: fn(u64) -> Value<'static>,
+) {
+    if let Some(probes) = &p.sample.probes {
+        for (value, counter) in values {
+            out.point(&[(key, value)], number(probes.get(*counter)));
+        }
+    }
+}
+
+fn operations(
+    p: &ProcessReading<'_>,
+    out: &mut dyn Points,
+    key: &'static str,
+    operations: &[Operation],
+) {
+    let Some(probes) = &p.sample.probes else {
+        return;
+    };
+    for operation in operations {
+        let name = operation.name();
+        let succeeded = probes.get(operation.succeeded());
+        out.point(&[(key, name)], Value::Int(succeeded));
+        failures(probes, *operation, |error, count| {
+            out.point(&[(key, name), (ERROR_TYPE.key, error)], Value::Int(count));
+        });
+    }
+}
+
+/// The failures of an operation by errno name; those beyond the kernel's slots
+/// come last, as `_OTHER`.
+fn failures(probes: &ProbeCounters, operation: Operation, mut each: impl FnMut(&str, u64)) {
+    let mut rest = probes.get(operation.failed());
+    for (of, errno, count) in &probes.failures {
+        if *of == operation {
+            each(errno::name(*errno), *count);
+            rest = rest.saturating_sub(*count);
+        }
+    }
+    if rest > 0 {
+        each("_OTHER", rest);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a row of the catalogue says.
+
+use crate::analysis::Derived;
+use crate::frame::AgentHealth;
+use crate::process::{Histogram, ProcessSample};
+
+/// The OpenTelemetry instrument of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instrument {
+    /// A monotonic cumulative sum.
+    Counter,
+    /// A cumulative sum that may fall.
+    UpDownCounter,
+    /// A value of its own.
+    Gauge,
+    /// An exponential histogram at scale 0.
+    ExponentialHistogram,
+}
+
+/// How a metric's numbers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// OTLP `as_int`.
+    Int,
+    /// OTLP `as_double`.
+    Float,
+}
+
+/// Where a value comes from, which says when its sum began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The kernel's own totals: since process start. `K` in the contract.
+    Kernel,
+    /// What our probes keep: since process start or attach. `P`.
+    Probe,
+    /// Read or computed anew on each tick: no start.
+    Snapshot,
+}
+
+/// For whom a metric is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// For every process (`r`).
+    Recommended,
+    /// For chosen processes only (`o`).
+    OptIn,
+}
+
+/// The profile's collect switch that governs a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Always on.
+    Always,
+    /// `collect_cpu`.
+    Cpu,
+    /// `collect_memory`.
+    Memory,
+    /// `collect_threads`.
+    Threads,
+    /// `collect_file_descriptors`.
+    FileDescriptors,
+    /// `collect_disk_io`.
+    DiskIo,
+    /// `collect_network_io`.
+    NetworkIo,
+}
+
+/// An attribute of a metric's points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its key.
+    pub key: &'static str,
+    /// Every value it takes; empty when they are not known beforehand.
+    pub values: &'static [&'static str],
+}
+
+/// The value of a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// An integer.
+    Int(u64),
+    /// A floating-point number; always finite.
+    Float(f64),
+    /// A histogram.
+    Histogram(&'a Histogram),
+}
+
+/// Takes the points of a metric.
+pub trait Points {
+    /// One point. `attributes` come in the catalogue's order of the row; one
+    /// that does not apply to the point is left out.
+    fn point(&mut self, attributes: &[(&'static str, &str)], value: Value<'_>);
+}
+
+impl<F: FnMut(&[(&'static str, &str)], Value<'_>)> Points for F {
+    fn point(&mut self, attributes: &[(&'static str, &str)], value: Value<'_>) {
+        self(attributes, value);
+    }
+}
+
+/// A row of the catalogue; `Read` is the function that reads its points.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric<Read> {
+    /// OpenTelemetry name.
+    pub name: &'static str,
+    /// Instrument.
+    pub instrument: Instrument,
+    /// How its numbers are written.
+    pub number: Number,
+    /// UCUM unit.
+    pub unit: &'static str,
+    /// Attributes of its points.
+    pub attributes: &'static [Attribute],
+    /// Where its values come from.
+    pub source: Source,
+    /// For whom it is sent.
+    pub level: Level,
+    /// What switches it.
+    pub switch: Switch,
+    /// May be summed over processes into a group.
+    pub additive: bool,
+    /// One sentence, for OTLP and the documentation.
+    pub description: &'static str,
+    /// Reads its points; a value that could not be read is no point.
+    pub read: Read,
+}
+
+/// A process and what follows for it: what a row of the process table reads.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessReading<'a> {
+    /// The sample.
+    pub sample: &'a ProcessSample,
+    /// What follows; `None` in the last sample of a process.
+    pub derived: Option<&'a Derived>,
+    /// The frame's time, ns of Unix time.
+    pub at_unix_ns: u64,
+}
+
+/// How one exporter does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExporterHealth {
+    /// `procmon.exporter`.
+    pub exporter: &'static str,
+    /// Batches delivered.
+    pub sent: u64,
+    /// Batches refused for good, or partly.
+    pub rejected: u64,
+    /// Batches given up: the queue was full, or the end came.
+    pub dropped: u64,
+    /// Tries that failed and were tried again.
+    pub retried: u64,
+    /// Bytes in its queue.
+    pub queue_bytes: u64,
+    /// Frames it was too slow for.
+    pub frames_dropped: u64,
+    /// Series it sent last.
+    pub series: u64,
+}
+
+/// What a row of the agent table reads.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentReading<'a> {
+    /// The collector's side.
+    pub health: &'a AgentHealth,
+    /// The exporters' side.
+    pub exporters: &'a [ExporterHealth],
+}
+
+/// Reads a row of the process table.
+pub type ProcessRead = for<'a> fn(&ProcessReading<'a>, &mut dyn Points);
+/// Reads a row of the host table.
+pub type HostRead = fn(&crate::frame::Host, &mut dyn Points);
+/// Reads a row of the agent table.
+pub type AgentRead = for<'a> fn(&AgentReading<'a>, &mut dyn Points);

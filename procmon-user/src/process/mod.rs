@@ -1,0 +1,10 @@
+//! What a process is, and what is known of it.
+
+pub mod errno;
+pub mod identity;
+pub mod metadata;
+pub mod sample;
+
+pub use identity::{Clock, ProcessId};
+pub use metadata::Metadata;
+pub use sample::{Exit, Histogram, ProbeCounters, ProcessSample, Totals};

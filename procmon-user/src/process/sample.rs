@@ -1,0 +1,161 @@
+//! The raw totals of one process at one tick.
+
+use std::sync::Arc;
+
+use procmon_common::counters::WAIT_BUCKETS;
+use procmon_common::{Counter, Operation};
+
+use super::{Metadata, ProcessId};
+
+/// What the kernel keeps of a process. Times are ns, sizes bytes. `None` is a
+/// value that could not be read: never 0 in its place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// User time, adjusted as /proc shows it.
+    pub user_ns: Option<u64>,
+    /// System time, adjusted as /proc shows it.
+    pub system_ns: Option<u64>,
+    /// Time on a CPU, `se.sum_exec_runtime` of all threads.
+    pub on_cpu_ns: Option<u64>,
+    /// Time runnable but not running.
+    pub run_queue_ns: Option<u64>,
+    /// Migrations between CPUs.
+    pub migrations: Option<u64>,
+    /// Voluntary context switches of all threads, live and dead.
+    pub voluntary_switches: Option<u64>,
+    /// Involuntary context switches.
+    pub involuntary_switches: Option<u64>,
+    /// Threads now.
+    pub threads: Option<u64>,
+    /// Resident anonymous memory.
+    pub rss_anon: Option<u64>,
+    /// Resident file mappings.
+    pub rss_file: Option<u64>,
+    /// Resident shared memory.
+    pub rss_shmem: Option<u64>,
+    /// Resident set: the sum of the three above.
+    pub rss: Option<u64>,
+    /// Address space.
+    pub virtual_memory: Option<u64>,
+    /// Swapped out.
+    pub swap: Option<u64>,
+    /// Page tables.
+    pub page_tables: Option<u64>,
+    /// High-water mark of the resident set.
+    pub peak_rss: Option<u64>,
+    /// Unique set size and its age.
+    pub uss: Option<u64>,
+    /// Proportional set size.
+    pub pss: Option<u64>,
+    /// How old `uss` and `pss` are.
+    pub uss_age_ns: Option<u64>,
+    /// Minor page faults.
+    pub minor_faults: Option<u64>,
+    /// Major page faults.
+    pub major_faults: Option<u64>,
+    /// Open descriptors.
+    pub descriptors: Option<u64>,
+    /// RLIMIT_NOFILE, soft; `u64::MAX` when unlimited.
+    pub descriptor_soft_limit: Option<u64>,
+    /// RLIMIT_NOFILE, hard; `u64::MAX` when unlimited.
+    pub descriptor_hard_limit: Option<u64>,
+    /// Bytes fetched from the storage layer.
+    pub disk_read_bytes: Option<u64>,
+    /// Bytes sent to the storage layer.
+    pub disk_write_bytes: Option<u64>,
+    /// Read system calls on any file.
+    pub read_calls: Option<u64>,
+    /// Write system calls on any file.
+    pub write_calls: Option<u64>,
+    /// Bytes read by calls (rchar).
+    pub read_chars: Option<u64>,
+    /// Bytes written by calls (wchar).
+    pub write_chars: Option<u64>,
+    /// CPUs it may use: the smaller of its cgroup's quota and its affinity,
+    /// in thousandths of a CPU.
+    pub cpu_limit_milli: Option<u64>,
+    /// Time its cgroup was throttled.
+    pub throttled_ns: Option<u64>,
+    /// Its cgroup's memory limit, if one is set.
+    pub memory_limit: Option<u64>,
+}
+
+/// A histogram in OTLP's exponential layout at scale 0, offset -30: bucket `i`
+/// counts values in (2^(i-30), 2^(i-29)] seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    /// Counts by bucket.
+    pub buckets: [u64; WAIT_BUCKETS],
+    /// Exact sum, ns.
+    pub sum_ns: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: [0; WAIT_BUCKETS],
+            sum_ns: 0,
+        }
+    }
+}
+
+impl Histogram {
+    /// The exponent of bucket 0: OTLP's `offset`.
+    pub const OFFSET: i32 = -30;
+
+    /// How many values were counted.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// What the probes keep of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeCounters {
+    /// When counting began, ns of Unix time: process start, or attach.
+    pub since_unix_ns: u64,
+    /// By [`Counter`].
+    pub counters: [u64; Counter::COUNT],
+    /// (operation, errno, count), sorted; what is missing to the operation's
+    /// failure counter is `_OTHER`.
+    pub failures: Vec<(Operation, u32, u64)>,
+    /// Run-queue waits.
+    pub waits: Histogram,
+}
+
+impl ProbeCounters {
+    /// The value of one counter.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters[counter.index()]
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// When, ns of Unix time.
+    pub at_unix_ns: u64,
+    /// Exit code, when it ended by exiting.
+    pub code: Option<i32>,
+    /// Signal number, when a signal ended it.
+    pub signal: Option<i32>,
+}
+
+/// A process at a tick, or at its end.
+#[derive(Clone, Debug)]
+pub struct ProcessSample {
+    /// Who it is.
+    pub id: ProcessId,
+    /// When it was created, ns of Unix time.
+    pub created_unix_ns: u64,
+    /// Its words.
+    pub metadata: Arc<Metadata>,
+    /// Chosen by `--pid`, `exec` or a rule: metrics of level `o` too.
+    pub chosen: bool,
+    /// The kernel's totals.
+    pub totals: Totals,
+    /// The probes' counters; `None` without eBPF or for want of room.
+    pub probes: Option<ProbeCounters>,
+    /// Set in the last sample of a process.
+    pub exit: Option<Exit>,
+}
