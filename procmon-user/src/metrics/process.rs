@@ -79,7 +79,7 @@ const fn row(
         source,
         level: Level::Recommended,
         switch,
-        additive: matches!(instrument, Instrument::Counter | Instrument::UpDownCounter),
+        additive: matches!(instrument, Sum | UpDownCounter),
         description,
         read,
     }
