@@ -10,6 +10,7 @@ compile_error!("procmon reads the Linux kernel: build it for Linux");
 
 pub mod analysis;
 pub mod frame;
+pub mod kernel;
 pub mod metrics;
 pub mod process;
 pub mod shape;
