@@ -1,6 +1,9 @@
 //! The COUNTERS map seen from user space: whom to count, what was lost.
 
-use aya::maps::{MapData, MapError};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
+use aya::Ebpf;
+use aya::maps::{Map, MapError};
 use procmon_common::records::state;
 use procmon_common::{Loss, ProcessEntry};
 
@@ -87,31 +90,32 @@ impl Kernel {
 
     /// The maps and what they take.
     pub fn maps(&self) -> [MapUse; 2] {
+        let [counters, events] = self.map_fds.map(|fd| fd.and_then(memory));
         [
             MapUse {
                 name: "COUNTERS",
                 limit: u64::from(self.max_processes),
-                memory: memory(self.counters.map()),
+                memory: counters,
             },
             MapUse {
                 name: "EVENTS",
                 limit: u64::from(self.events_buffer),
-                memory: std::os::fd::AsRawFd::as_raw_fd(&self.events)
-                    .try_into()
-                    .ok()
-                    .and_then(memory_of_fd),
+                memory: events,
             },
         ]
     }
 }
 
-fn memory(map: &MapData) -> Option<u64> {
-    use std::os::fd::{AsFd as _, AsRawFd as _};
-    memory_of_fd(map.fd().as_fd().as_raw_fd().cast_unsigned())
+/// The descriptor of a map that the loader still holds.
+pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
+    match bpf.map(name)? {
+        Map::HashMap(map) | Map::RingBuf(map) => Some(map.fd().as_fd().as_raw_fd()),
+        _ => None,
+    }
 }
 
 /// `memlock` of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo).
-fn memory_of_fd(fd: u32) -> Option<u64> {
+fn memory(fd: RawFd) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
     let line = text
         .lines()

@@ -15,6 +15,7 @@ use procmon_common::{Config, Probe};
 use thiserror::Error;
 
 use super::btf::{Btf, BtfError};
+use super::counters::descriptor;
 use super::offsets::Offsets;
 use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Finding, Prerequisites, tracefs_path};
@@ -112,6 +113,7 @@ pub struct Kernel {
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
     pub(super) buffer: Vec<u8>,
+    pub(super) map_fds: [Option<RawFd>; 2],
     logger: Option<EbpfLogger<&'static dyn Log>>,
     probes: Vec<ProbeStatus>,
 }
@@ -151,7 +153,9 @@ impl Kernel {
             .inspect_err(|error| debug!("no log from the kernel programs: {error}"))
             .ok();
         let probes = attach(&mut bpf, &aya_btf)?;
+        let map_fds = ["COUNTERS", "EVENTS"].map(|name| descriptor(&bpf, name));
         let mut kernel = Self {
+            map_fds,
             counters: take(&mut bpf, "COUNTERS")?,
             losses: take(&mut bpf, "LOSSES")?,
             events: take(&mut bpf, "EVENTS")?,

@@ -57,7 +57,7 @@ impl Kernel {
             .iter()
             .find(|probe| matches!(probe.hook, Hook::Iterator(_)))
             .map_or("", |probe| probe.program);
-        let open = || -> Result<_, Box<dyn std::error::Error>> {
+        let mut open = || -> Result<_, Box<dyn std::error::Error>> {
             let program: &mut Iter = self
                 .bpf
                 .program_mut(name)
