@@ -1,0 +1,3 @@
+//! What passes a view on.
+
+pub mod sink;
