@@ -1,3 +1,4 @@
 //! What passes a view on.
 
+pub mod report;
 pub mod sink;
