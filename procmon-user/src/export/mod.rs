@@ -1,4 +1,5 @@
 //! What passes a view on.
 
+pub mod jsonl;
 pub mod report;
 pub mod sink;
