@@ -3,3 +3,4 @@
 pub mod jsonl;
 pub mod report;
 pub mod sink;
+pub mod summary;
