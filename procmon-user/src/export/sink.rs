@@ -53,7 +53,7 @@ trait Target: Write + Send {
 impl Target for File {
     fn length(&self) -> Option<u64> {
         let metadata = self.metadata().ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

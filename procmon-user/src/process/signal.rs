@@ -44,7 +44,7 @@ pub fn name(signal: i32) -> Cow<'static, str> {
         30 => "SIGPWR",
         31 => "SIGSYS",
         FIRST_REAL_TIME => "SIGRTMIN",
-        FIRST_REAL_TIME..=LAST_REAL_TIME => {
+        33..=LAST_REAL_TIME => {
             return Cow::Owned(format!("SIGRTMIN+{}", signal - FIRST_REAL_TIME));
         }
         _ => return Cow::Owned(format!("SIG{signal}")),
