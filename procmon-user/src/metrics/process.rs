@@ -350,16 +350,17 @@ fn operations(
 }
 
 /// The failures of an operation by errno name; those beyond the kernel's slots
-/// come last, as `_OTHER`.
+/// and those without a name come last, together, as `_OTHER`.
 fn failures(probes: &ProbeCounters, operation: Operation, mut each: impl FnMut(&str, u64)) {
     let mut rest = probes.get(operation.failed());
     for (of, errno, count) in &probes.failures {
-        if *of == operation {
-            each(errno::name(*errno), *count);
+        let name = errno::name(*errno);
+        if *of == operation && name != errno::OTHER {
+            each(name, *count);
             rest = rest.saturating_sub(*count);
         }
     }
     if rest > 0 {
-        each("_OTHER", rest);
+        each(errno::OTHER, rest);
     }
 }

@@ -1,9 +1,12 @@
 //! What a process is, and what is known of it.
 
 pub mod errno;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod identity;
 pub mod metadata;
 pub mod sample;
+pub mod signal;
 
 pub use identity::{Clock, ProcessId};
 pub use metadata::Metadata;
