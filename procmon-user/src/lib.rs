@@ -9,6 +9,7 @@
 compile_error!("procmon reads the Linux kernel: build it for Linux");
 
 pub mod analysis;
+pub mod export;
 pub mod frame;
 pub mod metrics;
 pub mod process;

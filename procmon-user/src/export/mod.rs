@@ -1,0 +1,3 @@
+//! The consumers that pass views on.
+
+pub mod otlp;
