@@ -1,0 +1,102 @@
+//! Whom to watch, and what is read for the chosen alone.
+
+use super::CollectError;
+use crate::proc::{self, LimitReader, ProcRoot, ReadErrors, UssReader, read_totals};
+use crate::process::ProcessSample;
+
+/// Whom to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These processes.
+    Processes {
+        /// Their pids; at least one.
+        pids: Vec<u32>,
+        /// And what they fork.
+        children: bool,
+    },
+    /// The command this process is about to spawn, and what it forks.
+    Command,
+    /// Every process.
+    All {
+        /// Kernel threads too.
+        kernel_threads: bool,
+    },
+}
+
+impl Selection {
+    /// The pids that were asked for.
+    pub fn pids(&self) -> &[u32] {
+        match self {
+            Self::Processes { pids, .. } => pids,
+            Self::Command | Self::All { .. } => &[],
+        }
+    }
+
+    /// Whether the children of the watched are watched.
+    pub fn children(&self) -> bool {
+        match self {
+            Self::Processes { children, .. } => *children,
+            Self::Command => true,
+            Self::All { .. } => false,
+        }
+    }
+
+    /// Whether those it watches were chosen: metrics of level `o` too.
+    pub fn chooses(&self) -> bool {
+        !matches!(self, Self::All { .. })
+    }
+
+    /// Whether watching ends when all of them have ended.
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Processes { .. })
+    }
+
+    /// Whether every process that was asked for is one.
+    pub fn check(&self, root: &ProcRoot, errors: &mut ReadErrors) -> Result<(), CollectError> {
+        let problems: Vec<String> = self
+            .pids()
+            .iter()
+            .filter_map(|pid| problem(root, *pid, errors))
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(CollectError::NoSuchProcess(problems.join("; ")))
+    }
+}
+
+/// Why a pid cannot be watched.
+fn problem(root: &ProcRoot, pid: u32, errors: &mut ReadErrors) -> Option<String> {
+    if pid == 0 {
+        return Some("pid 0 is the kernel's idle task, not a process".to_owned());
+    }
+    match read_totals(root, pid, errors) {
+        Ok(_) => proc::thread_group(root, pid)
+            .ok()
+            .filter(|leader| *leader != pid)
+            .map(|leader| {
+                format!("{pid} is a thread of process {leader}: watch that with --pid {leader}")
+            }),
+        Err(error) if error.is_gone() => {
+            Some(format!("no process has pid {pid}; `ps -e` lists those there are"))
+        }
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Reads what costs too much to be read for everyone.
+#[derive(Debug, Default)]
+pub struct Extras {
+    limits: LimitReader,
+    uss: UssReader,
+}
+
+impl Extras {
+    /// Fills in limits and the unique set size.
+    pub fn fill(&mut self, root: &ProcRoot, sample: &mut ProcessSample, errors: &mut ReadErrors) {
+        let _ = (&mut self.limits, &mut self.uss, root, sample, errors);
+    }
+
+    /// Ends a tick: what is known of processes that are not live is forgotten.
+    pub fn end_round(&mut self, _live: &[ProcessSample]) {}
+}
