@@ -11,5 +11,7 @@ compile_error!("procmon reads the Linux kernel: build it for Linux");
 pub mod analysis;
 pub mod frame;
 pub mod metrics;
+pub mod proc;
 pub mod process;
+
 pub mod shape;
