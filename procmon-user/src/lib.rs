@@ -13,5 +13,7 @@ pub mod export;
 pub mod frame;
 pub mod kernel;
 pub mod metrics;
+pub mod proc;
 pub mod process;
+
 pub mod shape;
