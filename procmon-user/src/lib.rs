@@ -14,3 +14,4 @@ pub mod frame;
 pub mod metrics;
 pub mod process;
 pub mod shape;
+pub mod telemetry;
