@@ -17,3 +17,4 @@ pub mod proc;
 pub mod process;
 
 pub mod shape;
+pub mod telemetry;

@@ -1,0 +1,193 @@
+//! procmon's own health and the host's totals, by the OpenTelemetry SDK.
+//!
+//! They are few and of one resource: what the SDK is for. Processes go another
+//! way, see `export::otlp`. Both use the same settings.
+
+mod exporter;
+mod instruments;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::{Aggregation, PeriodicReader, SdkMeterProvider, Stream};
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::export::otlp::encode::SCHEMA_URL;
+use crate::export::otlp::{HostIdentity, Settings, TransportError};
+use crate::metrics::ExporterHealth;
+use crate::process::identity::rfc3339;
+use crate::shape::View;
+use instruments::Histograms;
+
+/// Reads nothing more often than this.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the instruments read.
+#[derive(Debug)]
+struct Latest {
+    view: Arc<View>,
+    exporters: Vec<ExporterHealth>,
+}
+
+/// The latest view, shared with the callbacks of the instruments.
+#[derive(Clone, Debug, Default)]
+struct Shared(Arc<Mutex<Option<Arc<Latest>>>>);
+
+impl Shared {
+    fn get(&self) -> Option<Arc<Latest>> {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.clone()
+    }
+
+    fn set(&self, latest: Arc<Latest>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
+    }
+}
+
+/// Telemetry that cannot be set up.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// The transport cannot be made.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The SDK's exporter cannot be made.
+    #[error("OTLP exporter: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+}
+
+/// Telemetry that did not end well.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ShutdownError {
+    /// The last values were not delivered in time.
+    #[error("procmon's own metrics were not delivered within {0:?}")]
+    Deadline(Duration),
+    /// The last values were not delivered.
+    #[error("procmon's own metrics were not delivered: {0}")]
+    Failed(String),
+}
+
+/// Exports the host's totals and procmon's own health.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkMeterProvider,
+    latest: Shared,
+    histograms: Histograms,
+}
+
+impl Telemetry {
+    /// Exports every `interval`, at least a second apart, to where `settings`
+    /// say. The network is driven by `runtime`, the instruments are read on a
+    /// thread of the SDK's.
+    pub fn start(
+        settings: &Settings,
+        host: &HostIdentity,
+        started_unix_ns: u64,
+        interval: Duration,
+        runtime: &Handle,
+    ) -> Result<Self, TelemetryError> {
+        let exporter = exporter::new(settings, runtime)?;
+        let reader = PeriodicReader::builder(exporter)
+            .with_interval(interval.max(SHORTEST_INTERVAL))
+            .build();
+        let provider = SdkMeterProvider::builder()
+            .with_reader(reader)
+            .with_resource(resource(settings, host, started_unix_ns))
+            .with_view(|instrument| {
+                let name = instrument.name();
+                instruments::is_histogram(name).then(|| {
+                    // The layout of all of procmon's histograms, as far as
+                    // their range allows.
+                    let aggregation = Aggregation::Base2ExponentialHistogram {
+                        max_size: 160,
+                        max_scale: 0,
+                        record_min_max: false,
+                    };
+                    let stream = Stream::builder().with_aggregation(aggregation);
+                    stream.build().expect("an aggregation that is allowed")
+                })
+            })
+            .build();
+        let scope = opentelemetry::InstrumentationScope::builder("procmon")
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .with_schema_url(SCHEMA_URL)
+            .build();
+        let meter = provider.meter_with_scope(scope);
+        let latest = Shared::default();
+        instruments::observe(&meter, &latest);
+        Ok(Self {
+            histograms: Histograms::new(&meter),
+            provider,
+            latest,
+        })
+    }
+
+    /// Makes a view and how the exporters do the values to export.
+    pub fn publish(&self, view: Arc<View>, exporters: Vec<ExporterHealth>) {
+        let latest = Arc::new(Latest { view, exporters });
+        self.histograms.record(&latest);
+        self.latest.set(latest);
+    }
+
+    /// Exports the last values. Whatever the collector does, this is over at
+    /// the deadline.
+    pub async fn shutdown(self, deadline: Duration) -> Result<(), ShutdownError> {
+        let (done, result) = oneshot::channel();
+        // The SDK blocks here until it has exported. A thread of our own: one
+        // of the runtime's would keep the runtime from ending.
+        let provider = self.provider.clone();
+        let thread = std::thread::Builder::new()
+            .name("telemetry-end".to_owned())
+            .spawn(move || {
+                // Nobody listens after the deadline.
+                let _ = done.send(provider.shutdown_with_timeout(deadline));
+            });
+        if let Err(error) = thread {
+            return Err(ShutdownError::Failed(error.to_string()));
+        }
+        match tokio::time::timeout(deadline, result).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(ShutdownError::Failed(error.to_string())),
+            Ok(Err(_)) => Err(ShutdownError::Failed("its thread ended early".to_owned())),
+            Err(_) => Err(ShutdownError::Deadline(deadline)),
+        }
+    }
+}
+
+/// procmon's own resource. The environment may name the service and add to it;
+/// the host is what it is.
+fn resource(settings: &Settings, host: &HostIdentity, started_unix_ns: u64) -> Resource {
+    let pid = std::process::id();
+    let created = rfc3339(started_unix_ns);
+    let instance = crate::export::otlp::encode::resource::instance_id(host, pid, &created);
+    let extra = |key: &str| settings.resource_attributes.iter().any(|(k, _)| k == key);
+    let mut attributes: Vec<KeyValue> = settings
+        .resource_attributes
+        .iter()
+        .filter(|(key, _)| !key.starts_with("host.") && key != "os.type")
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
+    match &settings.service_name {
+        Some(name) => attributes.push(KeyValue::new("service.name", name.clone())),
+        None if extra("service.name") => {}
+        None => attributes.push(KeyValue::new("service.name", "procmon")),
+    }
+    if !extra("service.version") {
+        attributes.push(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    }
+    if !extra("service.instance.id") {
+        attributes.push(KeyValue::new("service.instance.id", instance));
+    }
+    attributes.extend(host.name.clone().map(|name| KeyValue::new("host.name", name)));
+    attributes.extend(host.id.clone().map(|id| KeyValue::new("host.id", id)));
+    attributes.push(KeyValue::new("host.arch", host.arch));
+    attributes.push(KeyValue::new("os.type", "linux"));
+    Resource::builder_empty().with_attributes(attributes).build()
+}
+
+#[cfg(test)]
+mod tests;
