@@ -152,7 +152,6 @@ impl Kernel {
         let logger = EbpfLogger::init(&mut bpf)
             .inspect_err(|error| debug!("no log from the kernel programs: {error}"))
             .ok();
-        let probes = attach(&mut bpf, &aya_btf)?;
         let map_fds = ["COUNTERS", "EVENTS"].map(|name| descriptor(&bpf, name));
         let mut kernel = Self {
             map_fds,
@@ -165,11 +164,17 @@ impl Kernel {
             offsets,
             buffer: Vec::new(),
             logger,
-            probes,
+            probes: Vec::with_capacity(PROBES.len()),
         };
+        kernel.attach(&aya_btf, |probe| !is_syscall(probe));
+        kernel.check_essential()?;
+        if settings.0.all != 0 {
+            // Every process gets its entry before the calls are counted.
+            kernel.snapshot()?;
+        }
+        kernel.attach(&aya_btf, is_syscall);
         drop(aya_btf);
         trim_heap();
-        kernel.check_essential()?;
         Ok(kernel)
     }
 
@@ -192,6 +197,38 @@ impl Kernel {
     pub fn flush_log(&mut self) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
+        }
+    }
+
+    /// Attaches the chosen probes of the table, in its order.
+    fn attach(&mut self, btf: &AyaBtf, chosen: impl Fn(&Probe) -> bool) {
+        let tracefs = tracefs_path();
+        let mut fallback: Option<Result<(), ProbeState>> = None;
+        let bpf = &mut self.bpf;
+        for probe in PROBES.iter().filter(|probe| chosen(probe)) {
+            let state = match (probe.hook, &tracefs) {
+                (Hook::BtfTracepoint(tracepoint), _) => {
+                    attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
+                }
+                (Hook::Iterator(kind), _) => {
+                    load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
+                }
+                (Hook::SyscallExit(calls), Some(tracefs)) => {
+                    attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
+                }
+                (Hook::SyscallExit(_), None) => fallback
+                    .get_or_insert_with(|| attach_fallback(bpf, btf))
+                    .clone()
+                    .map(|()| {
+                        ProbeState::Degraded(
+                            "no tracefs: one program on sys_exit stands in".to_owned(),
+                        )
+                    }),
+            };
+            self.probes.push(ProbeStatus {
+                probe,
+                state: state.unwrap_or_else(|state| state),
+            });
         }
     }
 
@@ -257,35 +294,8 @@ where
     T::try_from(map).map_err(|error| KernelError::map(name, error))
 }
 
-/// Attaches every probe of the table, in its order.
-fn attach(bpf: &mut Ebpf, btf: &AyaBtf) -> Result<Vec<ProbeStatus>, KernelError> {
-    let tracefs = tracefs_path();
-    let mut fallback: Option<Result<(), ProbeState>> = None;
-    let mut statuses = Vec::with_capacity(PROBES.len());
-    for probe in PROBES {
-        let state = match (probe.hook, &tracefs) {
-            (Hook::BtfTracepoint(tracepoint), _) => {
-                attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
-            }
-            (Hook::Iterator(kind), _) => {
-                load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
-            }
-            (Hook::SyscallExit(calls), Some(tracefs)) => {
-                attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
-            }
-            (Hook::SyscallExit(_), None) => fallback
-                .get_or_insert_with(|| attach_fallback(bpf, btf))
-                .clone()
-                .map(|()| {
-                    ProbeState::Degraded("no tracefs: one program on sys_exit stands in".to_owned())
-                }),
-        };
-        statuses.push(ProbeStatus {
-            probe,
-            state: state.unwrap_or_else(|state| state),
-        });
-    }
-    Ok(statuses)
+fn is_syscall(probe: &Probe) -> bool {
+    matches!(probe.hook, Hook::SyscallExit(_))
 }
 
 fn program<'a, P>(bpf: &'a mut Ebpf, probe: &Probe) -> Result<&'a mut P, ProbeState>

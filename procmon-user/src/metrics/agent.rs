@@ -1,6 +1,328 @@
 //! The agent table of the catalogue: how procmon itself does.
 
-use super::{AgentRead, Metric};
+use super::Instrument::{self, Counter, ExponentialHistogram, UpDownCounter};
+use super::Source::Snapshot;
+use super::{
+    AgentRead, AgentReading, Attribute, ExporterHealth, Level, Metric, Number, Points, Switch,
+    Value,
+};
+
+const PROBE_STATE: &[Attribute] = &[
+    Attribute {
+        key: "procmon.probe",
+        values: &[],
+    },
+    Attribute {
+        key: "procmon.probe.state",
+        values: &["active", "degraded", "unsupported", "failed", "detached"],
+    },
+];
+const MAP: &[Attribute] = &[Attribute {
+    key: "procmon.map",
+    values: &[],
+}];
+const LOSS: &[Attribute] = &[
+    Attribute {
+        key: "procmon.event",
+        values: &[],
+    },
+    Attribute {
+        key: "procmon.loss.reason",
+        values: &[],
+    },
+];
+const STAGE: &[Attribute] = &[Attribute {
+    key: "procmon.stage",
+    values: &["collect"],
+}];
+const FIELD: &[Attribute] = &[
+    Attribute {
+        key: "procmon.field",
+        values: &[],
+    },
+    Attribute {
+        key: "error.type",
+        values: &[],
+    },
+];
+const CONSUMER: &[Attribute] = &[Attribute {
+    key: "procmon.consumer",
+    values: &[],
+}];
+const EXPORTER: &[Attribute] = &[Attribute {
+    key: "procmon.exporter",
+    values: &[],
+}];
+const OUTCOME: &[Attribute] = &[
+    Attribute {
+        key: "procmon.exporter",
+        values: &[],
+    },
+    Attribute {
+        key: "procmon.outcome",
+        values: &["sent", "rejected", "dropped", "retried"],
+    },
+];
+
+/// The columns most rows share; a row overrides what differs. All of it is
+/// counted since procmon started.
+const fn row(
+    name: &'static str,
+    instrument: Instrument,
+    unit: &'static str,
+    description: &'static str,
+    read: AgentRead,
+) -> Metric<AgentRead> {
+    Metric {
+        name,
+        instrument,
+        number: Number::Int,
+        unit,
+        attributes: &[],
+        source: Snapshot,
+        level: Level::Recommended,
+        switch: Switch::Always,
+        additive: matches!(instrument, Counter | UpDownCounter),
+        description,
+        read,
+    }
+}
+
+/// Turns columns of a row away from what [`row`] assumes.
+impl Metric<AgentRead> {
+    const fn by(mut self, attributes: &'static [Attribute]) -> Self {
+        self.attributes = attributes;
+        self
+    }
+    const fn float(mut self) -> Self {
+        self.number = Number::Float;
+        self
+    }
+}
 
 /// Every metric of procmon itself, in the order of the contract.
-pub const AGENT: &[Metric<AgentRead>] = &[];
+///
+/// The points of a histogram here are single values, one a tick: who exports
+/// them keeps the histogram.
+#[rustfmt::skip]
+pub const AGENT: &[Metric<AgentRead>] = &[
+    row("procmon.agent.probe.state", UpDownCounter, "{probe}",
+        "1 for the state a probe is in; the reason is in the event and in `procmon doctor`.",
+        |agent, out| for (probe, state) in &agent.health.probes {
+            let attributes = [("procmon.probe", *probe), ("procmon.probe.state", *state)];
+            out.point(&attributes, Value::Int(1));
+        }).by(PROBE_STATE),
+    row("procmon.agent.map.entries", UpDownCounter, "{entry}",
+        "Entries of the kernel half's maps.",
+        |agent, out| for (map, entries, _, _) in &agent.health.maps {
+            if let Some(entries) = entries {
+                out.point(&[("procmon.map", map)], Value::Int(*entries));
+            }
+        }).by(MAP),
+    row("procmon.agent.map.limit", UpDownCounter, "{entry}",
+        "Entries that fit into the kernel half's maps.",
+        |agent, out| for (map, _, limit, _) in &agent.health.maps {
+            out.point(&[("procmon.map", map)], Value::Int(*limit));
+        }).by(MAP),
+    row("procmon.agent.map.memory", UpDownCounter, "By",
+        "Kernel memory of the kernel half's maps.",
+        |agent, out| for (map, _, _, bytes) in &agent.health.maps {
+            if let Some(bytes) = bytes {
+                out.point(&[("procmon.map", map)], Value::Int(*bytes));
+            }
+        }).by(MAP),
+    row("procmon.agent.events.lost", Counter, "{event}",
+        "Events the kernel half could not record, by reason.",
+        |agent, out| for (event, reason, count) in &agent.health.events_lost {
+            let attributes = [("procmon.event", *event), ("procmon.loss.reason", *reason)];
+            out.point(&attributes, Value::Int(*count));
+        }).by(LOSS),
+    row("procmon.agent.tick.duration", ExponentialHistogram, "s",
+        "How long a tick took.",
+        |agent, out| {
+            let seconds = agent.health.tick_duration.as_secs_f64();
+            out.point(&[("procmon.stage", "collect")], Value::Float(seconds));
+        }).by(STAGE).float(),
+    row("procmon.agent.tick.late", Counter, "{tick}",
+        "Ticks that began more than half an interval late.",
+        |agent, out| out.point(&[("procmon.stage", "collect")], Value::Int(agent.health.ticks_late)))
+        .by(STAGE),
+    row("procmon.agent.read.errors", Counter, "{error}",
+        "Values that could not be read, by field and error.",
+        |agent, out| for (field, error, count) in &agent.health.read_errors {
+            let attributes = [("procmon.field", *field), ("error.type", *error)];
+            out.point(&attributes, Value::Int(*count));
+        }).by(FIELD),
+    row("procmon.agent.frames.dropped", Counter, "{frame}",
+        "Frames a consumer was too slow for.",
+        |agent, out| for exporter in agent.exporters {
+            let attributes = [("procmon.consumer", exporter.exporter)];
+            out.point(&attributes, Value::Int(exporter.frames_dropped));
+        }).by(CONSUMER),
+    row("procmon.agent.export.batches", Counter, "{batch}",
+        "Batches by what became of them; a retried one is counted again at its end.",
+        |agent, out| for exporter in agent.exporters {
+            let outcomes = [
+                ("sent", exporter.sent),
+                ("rejected", exporter.rejected),
+                ("dropped", exporter.dropped),
+                ("retried", exporter.retried),
+            ];
+            for (outcome, count) in outcomes {
+                let attributes =
+                    [("procmon.exporter", exporter.exporter), ("procmon.outcome", outcome)];
+                out.point(&attributes, Value::Int(count));
+            }
+        }).by(OUTCOME),
+    row("procmon.agent.export.queue.size", UpDownCounter, "By",
+        "Bytes that wait for a receiver.",
+        |agent, out| of_exporters(agent, out, |exporter| exporter.queue_bytes)).by(EXPORTER),
+    row("procmon.agent.series.active", UpDownCounter, "{series}",
+        "Series sent last, by the exporter that sent the most.",
+        |agent, out| if let Some(series) = agent.exporters.iter().map(|e| e.series).max() {
+            out.point(&[], Value::Int(series));
+        }),
+    row("procmon.agent.cpu.time", Counter, "s",
+        "CPU time of procmon.",
+        |agent, out| out.point(&[], Value::Float(agent.health.cpu_ns as f64 / 1e9))).float(),
+    row("procmon.agent.memory.usage", UpDownCounter, "By",
+        "Resident set of procmon.",
+        |agent, out| out.point(&[], Value::Int(agent.health.memory_bytes))),
+];
+
+fn of_exporters(agent: &AgentReading<'_>, out: &mut dyn Points, read: fn(&ExporterHealth) -> u64) {
+    for exporter in agent.exporters {
+        let attributes = [("procmon.exporter", exporter.exporter)];
+        out.point(&attributes, Value::Int(read(exporter)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::frame::AgentHealth;
+
+    fn points(name: &str, agent: &AgentReading<'_>) -> Vec<(String, f64)> {
+        let row = AGENT.iter().find(|row| row.name == name).expect("a row");
+        let mut points = Vec::new();
+        (row.read)(
+            agent,
+            &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {
+                let number = match value {
+                    Value::Int(value) => value as f64,
+                    Value::Float(value) => value,
+                    Value::Histogram(_) => unreachable!("the agent keeps none"),
+                };
+                let keys: Vec<_> = attributes.iter().map(|(key, _)| *key).collect();
+                let columns: Vec<_> = row.attributes.iter().map(|a| a.key).collect();
+                assert_eq!(keys, columns, "{name} has the attributes of its row");
+                let values: Vec<_> = attributes.iter().map(|(_, value)| *value).collect();
+                points.push((values.join(" "), number));
+            },
+        );
+        points
+    }
+
+    fn point(attributes: &str, number: f64) -> (String, f64) {
+        (attributes.to_owned(), number)
+    }
+
+    #[test]
+    fn every_field_of_the_agents_health_has_its_metric() {
+        let health = AgentHealth {
+            probes: vec![("mmap", "active"), ("close", "failed")],
+            events_lost: vec![("exit", "ring buffer full", 3)],
+            maps: vec![
+                ("counters", Some(5), 100, Some(4096)),
+                ("events", None, 7, None),
+            ],
+            tick_duration: Duration::from_millis(250),
+            ticks_late: 2,
+            read_errors: vec![("uss", "EACCES", 9)],
+            cpu_ns: 1_500_000_000,
+            memory_bytes: 8192,
+        };
+        let agent = AgentReading {
+            health: &health,
+            exporters: &[],
+        };
+        assert_eq!(
+            points("procmon.agent.probe.state", &agent),
+            [point("mmap active", 1.0), point("close failed", 1.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.map.entries", &agent),
+            [point("counters", 5.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.map.limit", &agent),
+            [point("counters", 100.0), point("events", 7.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.map.memory", &agent),
+            [point("counters", 4096.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.events.lost", &agent),
+            [point("exit ring buffer full", 3.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.tick.duration", &agent),
+            [point("collect", 0.25)]
+        );
+        assert_eq!(
+            points("procmon.agent.tick.late", &agent),
+            [point("collect", 2.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.read.errors", &agent),
+            [point("uss EACCES", 9.0)]
+        );
+        assert_eq!(points("procmon.agent.cpu.time", &agent), [point("", 1.5)]);
+        assert_eq!(
+            points("procmon.agent.memory.usage", &agent),
+            [point("", 8192.0)]
+        );
+    }
+
+    #[test]
+    fn every_exporter_has_its_outcomes() {
+        let exporters = [ExporterHealth {
+            exporter: "otlp",
+            sent: 1,
+            rejected: 2,
+            dropped: 3,
+            retried: 4,
+            queue_bytes: 5,
+            frames_dropped: 6,
+            series: 7,
+        }];
+        let agent = AgentReading {
+            health: &AgentHealth::default(),
+            exporters: &exporters,
+        };
+        assert_eq!(
+            points("procmon.agent.export.batches", &agent),
+            [
+                point("otlp sent", 1.0),
+                point("otlp rejected", 2.0),
+                point("otlp dropped", 3.0),
+                point("otlp retried", 4.0),
+            ]
+        );
+        assert_eq!(
+            points("procmon.agent.export.queue.size", &agent),
+            [point("otlp", 5.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.frames.dropped", &agent),
+            [point("otlp", 6.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.series.active", &agent),
+            [point("", 7.0)]
+        );
+    }
+}

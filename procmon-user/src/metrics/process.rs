@@ -253,11 +253,8 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
             |t| [t.read_chars, t.write_chars])).by(DISK_DIRECTION).opt_in(),
     row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
-        "Time since the process started.",
-        |p, out| {
-            let end = p.sample.exit.map_or(p.at_unix_ns, |exit| exit.at_unix_ns);
-            float(out, &[], Some(seconds(end.saturating_sub(p.sample.created_unix_ns))));
-        }).float(),
+        "Time since the process started; in its last point, how long it lived.",
+        |p, out| float(out, &[], p.sample.totals.uptime_ns.map(seconds))).float(),
     row("procmon.process.forks", Sum, "{fork}", Probe, Switch::Always,
         "Child processes the process made; threads are not counted.",
         |p, out| counter(p, out, Counter::Forks)),

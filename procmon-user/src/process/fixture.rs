@@ -50,6 +50,7 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
 
 /// The sample of a process that has ended.
 pub fn ended(mut sample: ProcessSample, boot_ns: u64, code: i32) -> ProcessSample {
+    sample.totals.uptime_ns = Some(boot_ns.saturating_sub(10 * SECOND));
     sample.exit = Some(Exit {
         at_unix_ns: BOOT * SECOND + boot_ns,
         code: Some(code),

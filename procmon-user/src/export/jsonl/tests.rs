@@ -32,6 +32,7 @@ fn a_line_is_byte_for_byte_as_specified() {
         user_ns: Some(1_250_000_000),
         system_ns: Some(0),
         threads: Some(24),
+        uptime_ns: Some(2_000_000_000),
         ..Totals::default()
     };
     sample.metadata = Arc::new(Metadata {

@@ -1,0 +1,425 @@
+//! Views into OTLP: one `ResourceMetrics` a process, in batches of bounded size.
+//!
+//! The SDK cannot do this: it has one resource a provider, no split, and no
+//! way to say that a series has ended. The bytes are made here and travel as
+//! they are, over gRPC and HTTP alike.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use super::host::HostIdentity;
+use super::settings::{Settings, Temporality};
+use crate::analysis::Derived;
+use crate::metrics::process::PROCESS;
+use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
+use crate::process::{Histogram, Metadata, ProcessId, ProcessSample};
+use crate::shape::View;
+
+pub mod resource;
+mod series;
+
+use resource::Resources;
+use series::{Message, Series, SeriesId, SeriesSet, Stamp};
+
+/// The conventions that the names are of.
+pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+
+/// How long after its last value a series ends, at least. Stores that keep
+/// milliseconds would take the end for a second value of the same time.
+const END_AFTER_NS: u64 = 1_000_000;
+
+/// A request's body: a whole `ExportMetricsServiceRequest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The message.
+    pub body: Bytes,
+    /// How many points are in it.
+    pub points: u64,
+}
+
+/// Makes batches of views, and remembers of each process what that takes.
+#[derive(Debug)]
+pub struct Encoder {
+    resources: Resources,
+    temporality: Temporality,
+    series: Series,
+    message: Message,
+    tracked: HashMap<ProcessId, Tracked>,
+    views: u64,
+    live_series: u64,
+    writer: Writer,
+}
+
+/// What is remembered of a process.
+#[derive(Debug)]
+struct Tracked {
+    metadata: Arc<Metadata>,
+    /// Field 1 of its `ResourceMetrics`, encoded.
+    resource: Box<[u8]>,
+    created_unix_ns: u64,
+    probes_since_unix_ns: u64,
+    sent: SeriesSet,
+    /// Kept for delta temporality only.
+    last: HashMap<SeriesId, Last>,
+    /// The number of the last view it was in.
+    seen: u64,
+}
+
+/// The last point of a series.
+#[derive(Clone, Debug)]
+struct Last {
+    time_unix_ns: u64,
+    value: LastValue,
+}
+
+#[derive(Clone, Debug)]
+enum LastValue {
+    Int(u64),
+    Float(f64),
+    Histogram(Box<Histogram>),
+}
+
+/// Whether the points of an instrument cover only what came since the last.
+fn is_delta(temporality: Temporality, instrument: Instrument) -> bool {
+    match instrument {
+        Instrument::Counter => temporality == Temporality::Delta,
+        Instrument::ExponentialHistogram => temporality != Temporality::Cumulative,
+        Instrument::UpDownCounter | Instrument::Gauge => false,
+    }
+}
+
+impl Encoder {
+    /// An encoder for the processes of `host`.
+    pub fn new(settings: &Settings, host: HostIdentity) -> Self {
+        Self {
+            resources: Resources::new(
+                host,
+                &settings.resource_attributes,
+                settings.service_instance,
+            ),
+            temporality: settings.temporality,
+            series: Series::default(),
+            message: Message::new(settings.temporality),
+            tracked: HashMap::new(),
+            views: 0,
+            live_series: 0,
+            writer: Writer::new(settings.batch_bytes),
+        }
+    }
+
+    /// The batches of a view: live processes, then those that have ended.
+    pub fn encode(&mut self, view: &View) -> Vec<Batch> {
+        let frame = &view.frame;
+        self.views += 1;
+        self.live_series = 0;
+        for (sample, derived) in view.processes() {
+            let mut tracked = self.track(sample, frame.at_unix_ns);
+            self.live_series += self.values(&mut tracked, sample, Some(derived), frame.at_unix_ns);
+            self.tracked.insert(sample.id, tracked);
+        }
+        for sample in &frame.exited {
+            self.exited(sample, frame.at_unix_ns);
+        }
+        self.vanished(frame.at_unix_ns);
+        self.writer.finish()
+    }
+
+    /// How many series the last view's live processes have.
+    pub fn live_series(&self) -> u64 {
+        self.live_series
+    }
+
+    /// What is remembered of a process, up to date. It is out of the table
+    /// until it is put back.
+    fn track(&mut self, sample: &ProcessSample, at_unix_ns: u64) -> Tracked {
+        let mut tracked = match self.tracked.remove(&sample.id) {
+            Some(tracked) if is_same(&tracked.metadata, &sample.metadata) => tracked,
+            Some(mut tracked) => {
+                let resource = encoded_resource(&self.resources, sample);
+                if tracked.resource != resource {
+                    // An exec made it a new resource: the old one's series end.
+                    self.end(&tracked, at_unix_ns);
+                    tracked.sent = SeriesSet::default();
+                    tracked.resource = resource;
+                }
+                tracked.metadata = Arc::clone(&sample.metadata);
+                tracked
+            }
+            None => Tracked {
+                metadata: Arc::clone(&sample.metadata),
+                resource: encoded_resource(&self.resources, sample),
+                created_unix_ns: sample.created_unix_ns,
+                probes_since_unix_ns: 0,
+                sent: SeriesSet::default(),
+                last: HashMap::new(),
+                seen: 0,
+            },
+        };
+        tracked.seen = self.views;
+        let since = sample.probes.as_ref().map(|probes| probes.since_unix_ns);
+        if let Some(since) = since
+            && since != tracked.probes_since_unix_ns
+        {
+            // The probes were away: their sums begin anew.
+            tracked.probes_since_unix_ns = since;
+            tracked
+                .last
+                .retain(|id, _| PROCESS[self.series.row(*id)].source != Source::Probe);
+        }
+        tracked
+    }
+
+    /// Writes the values of a process; returns how many points that were.
+    fn values(
+        &mut self,
+        tracked: &mut Tracked,
+        sample: &ProcessSample,
+        derived: Option<&Derived>,
+        time_unix_ns: u64,
+    ) -> u64 {
+        let reading = ProcessReading {
+            sample,
+            derived,
+            at_unix_ns: time_unix_ns,
+        };
+        for (index, row) in PROCESS.iter().enumerate() {
+            if row.level == Level::OptIn && !sample.chosen {
+                continue;
+            }
+            let may_be_quiet = row.source == Source::Probe && row.instrument == Instrument::Counter;
+            let delta = is_delta(self.temporality, row.instrument);
+            let stamp = Stamp {
+                start_unix_ns: start(row, tracked).min(time_unix_ns),
+                time_unix_ns,
+            };
+            let mut point = |attributes: &[(&'static str, &str)], value: Value<'_>| {
+                let id = self.series.id(index, attributes);
+                if may_be_quiet && !sample.chosen && is_zero(value) && !tracked.sent.contains(id) {
+                    return;
+                }
+                tracked.sent.insert(id);
+                if !delta {
+                    self.message.push(&self.series, id, stamp, Some(value));
+                    return;
+                }
+                let last = tracked.last.insert(id, Last::of(value, time_unix_ns));
+                let (start, change) = since(last, value, stamp.start_unix_ns);
+                let stamp = Stamp {
+                    start_unix_ns: start,
+                    ..stamp
+                };
+                self.message
+                    .push(&self.series, id, stamp, Some(change.as_value()));
+            };
+            (row.read)(&reading, &mut point);
+        }
+        self.write(&tracked.resource)
+    }
+
+    /// A process that has ended: its last values, then the end of its series.
+    /// One that was in no view has none, unless it was chosen.
+    fn exited(&mut self, sample: &ProcessSample, at_unix_ns: u64) {
+        if !sample.chosen && !self.tracked.contains_key(&sample.id) {
+            return;
+        }
+        let end = sample.exit.map_or(at_unix_ns, |exit| exit.at_unix_ns);
+        let mut tracked = self.track(sample, at_unix_ns);
+        self.values(&mut tracked, sample, None, end);
+        self.end(&tracked, at_unix_ns.max(end + END_AFTER_NS));
+    }
+
+    /// Processes that are in the view no more, and of whose end nothing is
+    /// known.
+    fn vanished(&mut self, at_unix_ns: u64) {
+        let mut gone: Vec<_> = self
+            .tracked
+            .iter()
+            .filter(|(_, tracked)| tracked.seen != self.views)
+            .map(|(id, _)| *id)
+            .collect();
+        gone.sort_unstable();
+        for id in gone {
+            if let Some(tracked) = self.tracked.remove(&id) {
+                self.end(&tracked, at_unix_ns);
+            }
+        }
+    }
+
+    /// Says of every series that a process ever sent that it has ended.
+    fn end(&mut self, tracked: &Tracked, time_unix_ns: u64) {
+        for id in tracked.sent.by_row(&self.series) {
+            let row = &PROCESS[self.series.row(id)];
+            let stamp = Stamp {
+                start_unix_ns: start(row, tracked).min(time_unix_ns),
+                time_unix_ns,
+            };
+            self.message.push(&self.series, id, stamp, None);
+        }
+        self.write(&tracked.resource);
+    }
+
+    /// Writes the message under a resource and empties it.
+    fn write(&mut self, resource: &[u8]) -> u64 {
+        let (scope, points) = self.message.scope();
+        if points > 0 {
+            self.writer.write(resource, scope, points);
+        }
+        self.message.clear();
+        points
+    }
+}
+
+/// When the sums of a row began; 0 for what is no sum.
+fn start(row: &Metric<ProcessRead>, tracked: &Tracked) -> u64 {
+    match (row.instrument, row.source) {
+        (Instrument::Gauge, _) | (_, Source::Snapshot) => 0,
+        (_, Source::Kernel) => tracked.created_unix_ns,
+        (_, Source::Probe) => tracked.probes_since_unix_ns,
+    }
+}
+
+fn is_same(a: &Arc<Metadata>, b: &Arc<Metadata>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn is_zero(value: Value<'_>) -> bool {
+    match value {
+        Value::Int(value) => value == 0,
+        Value::Float(value) => value == 0.0,
+        Value::Histogram(histogram) => histogram.count() == 0,
+    }
+}
+
+/// What was added since the last point, and since when.
+fn since(last: Option<Last>, value: Value<'_>, start_unix_ns: u64) -> (u64, LastValue) {
+    let Some(last) = last else {
+        return (start_unix_ns, LastValue::of(value));
+    };
+    let change = match (&last.value, value) {
+        (LastValue::Int(last), Value::Int(now)) => LastValue::Int(now.saturating_sub(*last)),
+        (LastValue::Float(last), Value::Float(now)) => LastValue::Float((now - last).max(0.0)),
+        (LastValue::Histogram(last), Value::Histogram(now)) => {
+            let mut change = now.clone();
+            for (now, last) in change.buckets.iter_mut().zip(last.buckets) {
+                *now = now.saturating_sub(last);
+            }
+            change.sum_ns = change.sum_ns.saturating_sub(last.sum_ns);
+            LastValue::Histogram(Box::new(change))
+        }
+        // A row writes its numbers one way.
+        _ => LastValue::of(value),
+    };
+    (last.time_unix_ns, change)
+}
+
+impl Last {
+    fn of(value: Value<'_>, time_unix_ns: u64) -> Self {
+        Self {
+            time_unix_ns,
+            value: LastValue::of(value),
+        }
+    }
+}
+
+impl LastValue {
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Int(value) => Self::Int(value),
+            Value::Float(value) => Self::Float(value),
+            Value::Histogram(histogram) => Self::Histogram(Box::new(histogram.clone())),
+        }
+    }
+
+    fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::Int(value) => Value::Int(*value),
+            Self::Float(value) => Value::Float(*value),
+            Self::Histogram(histogram) => Value::Histogram(histogram),
+        }
+    }
+}
+
+fn encoded_resource(resources: &Resources, sample: &ProcessSample) -> Box<[u8]> {
+    let mut bytes = Vec::new();
+    prost::encoding::message::encode(1, &resources.of(sample), &mut bytes);
+    bytes.into_boxed_slice()
+}
+
+/// Puts `ResourceMetrics` one after the other into bodies of bounded size.
+#[derive(Debug)]
+struct Writer {
+    limit: usize,
+    buffer: BytesMut,
+    points: u64,
+    batches: Vec<Batch>,
+    /// The end of each `ResourceMetrics`.
+    schema: Vec<u8>,
+    /// How long the last body was: about what the next one needs.
+    expected: usize,
+}
+
+impl Writer {
+    fn new(limit: usize) -> Self {
+        let mut schema = Vec::new();
+        prost::encoding::string::encode(3, &SCHEMA_URL.to_owned(), &mut schema);
+        Self {
+            limit,
+            buffer: BytesMut::new(),
+            points: 0,
+            batches: Vec::new(),
+            schema,
+            expected: 0,
+        }
+    }
+
+    fn write(
+        &mut self,
+        resource: &[u8],
+        scope: &opentelemetry_proto::tonic::metrics::v1::ScopeMetrics,
+        points: u64,
+    ) {
+        let scope_len = scope.encoded_len();
+        let len = resource.len()
+            + 1
+            + encoded_len_varint(scope_len as u64)
+            + scope_len
+            + self.schema.len();
+        let whole = 1 + encoded_len_varint(len as u64) + len;
+        if !self.buffer.is_empty() && self.buffer.len() + whole > self.limit {
+            self.cut();
+        }
+        if self.buffer.is_empty() {
+            self.buffer.reserve(self.expected);
+        }
+        encode_key(1, WireType::LengthDelimited, &mut self.buffer);
+        encode_varint(len as u64, &mut self.buffer);
+        self.buffer.put_slice(resource);
+        encode_key(2, WireType::LengthDelimited, &mut self.buffer);
+        encode_varint(scope_len as u64, &mut self.buffer);
+        scope.encode_raw(&mut self.buffer);
+        self.buffer.put_slice(&self.schema);
+        self.points += points;
+    }
+
+    fn cut(&mut self) {
+        self.expected = self.buffer.len();
+        self.batches.push(Batch {
+            body: self.buffer.split().freeze(),
+            points: std::mem::take(&mut self.points),
+        });
+    }
+
+    fn finish(&mut self) -> Vec<Batch> {
+        if !self.buffer.is_empty() {
+            self.cut();
+        }
+        std::mem::take(&mut self.batches)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The resource of a process.
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use uuid::Uuid;
+
+use crate::export::otlp::host::HostIdentity;
+use crate::process::ProcessSample;
+use crate::process::identity::rfc3339;
+
+/// The namespace that OpenTelemetry names for `service.instance.id`s which are
+/// UUIDs of version 5.
+const NAMESPACE: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
+
+/// What the resources of all processes share.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    host: HostIdentity,
+    extra: Vec<(String, String)>,
+    service_instance: bool,
+}
+
+impl Resources {
+    /// `extra` are attributes of the environment: they never take the place of
+    /// what is said of a process, a host or a service.
+    pub fn new(host: HostIdentity, extra: &[(String, String)], service_instance: bool) -> Self {
+        Self {
+            host,
+            extra: extra
+                .iter()
+                .filter(|(key, _)| !is_ours(key))
+                .cloned()
+                .collect(),
+            service_instance,
+        }
+    }
+
+    /// The resource of a process.
+    pub fn of(&self, sample: &ProcessSample) -> Resource {
+        let metadata = &sample.metadata;
+        let created = rfc3339(sample.created_unix_ns);
+        let mut attributes = Attributes(Vec::with_capacity(16 + self.extra.len()));
+        let executable = Some(metadata.executable.as_str()).filter(|name| !name.is_empty());
+        attributes.int("process.pid", Some(sample.id.pid));
+        attributes.string("process.creation.time", Some(&created));
+        attributes.string("process.executable.name", executable);
+        attributes.string("process.command", metadata.command.as_deref());
+        attributes.string("process.owner", metadata.owner.as_deref());
+        attributes.int("process.user.id", metadata.user_id);
+        attributes.string("container.id", metadata.container_id.as_deref());
+        attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
+        attributes.string("host.name", self.host.name.as_deref());
+        attributes.string("host.id", self.host.id.as_deref());
+        attributes.string("host.arch", Some(self.host.arch));
+        attributes.string("os.type", Some("linux"));
+        if self.service_instance {
+            let instance = instance_id(&self.host, sample.id.pid, &created);
+            attributes.string("service.name", executable.or(Some("unknown_service")));
+            attributes.string("service.instance.id", Some(&instance));
+        }
+        for (key, value) in &self.extra {
+            attributes.string(key, Some(value));
+        }
+        Resource {
+            attributes: attributes.0,
+            ..Resource::default()
+        }
+    }
+}
+
+/// `service.instance.id` of a process: the same from every procmon, now and
+/// after a restart.
+pub fn instance_id(host: &HostIdentity, pid: u32, created: &str) -> String {
+    let host = host.id.as_deref().or(host.name.as_deref());
+    let name = format!("{},{pid},{created}", host.unwrap_or_default());
+    Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+}
+
+/// Whether only procmon may say it of a process.
+fn is_ours(key: &str) -> bool {
+    key.starts_with("process.")
+        || matches!(
+            key,
+            "container.id"
+                | "k8s.pod.uid"
+                | "host.name"
+                | "host.id"
+                | "host.arch"
+                | "os.type"
+                | "service.name"
+                | "service.instance.id"
+        )
+}
+
+/// Attributes in the making.
+struct Attributes(Vec<KeyValue>);
+
+impl Attributes {
+    fn push(&mut self, key: &str, value: Value) {
+        self.0.push(KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        });
+    }
+
+    fn string(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.push(key, Value::StringValue(value.to_owned()));
+        }
+    }
+
+    fn int(&mut self, key: &str, value: Option<u32>) {
+        if let Some(value) = value {
+            self.push(key, Value::IntValue(i64::from(value)));
+        }
+    }
+}

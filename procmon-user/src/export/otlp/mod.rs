@@ -1,0 +1,104 @@
+//! OTLP: the series of every process, over gRPC or HTTP.
+//!
+//! `settings` says where to and how, `encode` makes batches of views, `queue`
+//! keeps them until `transport` has delivered them. procmon's own health and the
+//! host's totals go out by the SDK, see `telemetry`.
+
+pub mod encode;
+pub mod host;
+pub mod queue;
+pub mod settings;
+#[cfg(test)]
+mod testing;
+pub mod transport;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+pub use host::HostIdentity;
+pub use queue::Undelivered;
+pub use settings::{FileSettings, Settings, SettingsError};
+pub use transport::TransportError;
+
+use crate::metrics::ExporterHealth;
+use crate::shape::View;
+use encode::Encoder;
+use queue::{Backoff, Queue, QueueHealth};
+use transport::Network;
+
+/// How long the last delivery may take.
+pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Exports views as OTLP.
+#[derive(Debug)]
+pub struct OtlpExporter {
+    encoder: Encoder,
+    queue: Queue,
+    series: Arc<AtomicU64>,
+}
+
+/// How an [`OtlpExporter`] does; to be handed to others.
+#[derive(Clone, Debug)]
+pub struct OtlpHealth {
+    queue: QueueHealth,
+    series: Arc<AtomicU64>,
+}
+
+impl OtlpExporter {
+    /// An exporter whose sender runs on `runtime`. It connects when there is
+    /// something to send: a collector that is not there yet is no error.
+    pub fn start(
+        settings: &Settings,
+        host: HostIdentity,
+        runtime: &Handle,
+    ) -> Result<Self, TransportError> {
+        let _runtime = runtime.enter();
+        let network = Network::new(settings)?;
+        Ok(Self {
+            encoder: Encoder::new(settings, host),
+            queue: Queue::start(
+                network,
+                settings.endpoint.to_string(),
+                settings.queue_bytes,
+                Backoff::default(),
+                runtime,
+            ),
+            series: Arc::new(AtomicU64::new(0)),
+        })
+    }
+
+    /// Encodes a view and queues it. Never waits for the network.
+    pub fn consume(&mut self, view: &View) {
+        for batch in self.encoder.encode(view) {
+            self.queue.push(batch);
+        }
+        self.series
+            .store(self.encoder.live_series(), Ordering::Relaxed);
+    }
+
+    /// How it does, for as long as anyone asks.
+    pub fn health(&self) -> OtlpHealth {
+        OtlpHealth {
+            queue: self.queue.health(),
+            series: Arc::clone(&self.series),
+        }
+    }
+
+    /// Delivers what it can until the deadline, and tells what it could not.
+    pub async fn shutdown(self, deadline: Duration) -> Undelivered {
+        self.queue.shutdown(deadline).await
+    }
+}
+
+impl OtlpHealth {
+    /// The counts as they are now.
+    pub fn get(&self) -> ExporterHealth {
+        ExporterHealth {
+            series: self.series.load(Ordering::Relaxed),
+            ..self.queue.get()
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Batches that wait for the collector: bounded, in order, never in the way.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::encode::Batch;
+use super::transport::{Accepted, Failure, Transport};
+use crate::metrics::ExporterHealth;
+
+/// How long to wait between tries.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// After the first failure.
+    pub first: Duration,
+    /// At most.
+    pub longest: Duration,
+    /// At most, once the end has been announced.
+    pub longest_at_end: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(250),
+            longest: Duration::from_secs(15),
+            longest_at_end: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Backoff {
+    /// The wait after this many failures in a row: twice the one before, and
+    /// up to half of it less, so that many agents do not come back at once.
+    fn wait(&self, failures: u32, ending: bool) -> Duration {
+        let longest = if ending {
+            self.longest_at_end
+        } else {
+            self.longest
+        };
+        let wait = self
+            .first
+            .saturating_mul(1 << failures.saturating_sub(1).min(20))
+            .min(longest);
+        let share = RandomState::new().build_hasher().finish() % 500;
+        wait.mul_f64(1.0 - share as f64 / 1000.0)
+    }
+}
+
+/// What was still waiting at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Batches.
+    pub batches: u64,
+    /// Points in them.
+    pub points: u64,
+}
+
+/// The queue and the one task that empties it.
+#[derive(Debug)]
+pub struct Queue {
+    shared: Arc<Shared>,
+    sender: JoinHandle<()>,
+}
+
+/// How the queue does; stays good after its end.
+#[derive(Clone, Debug)]
+pub struct QueueHealth(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: usize,
+    name: String,
+    state: Mutex<State>,
+    /// Something came, or the end was announced.
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Batch>,
+    bytes: usize,
+    /// The first batch is on its way: it is not dropped any more.
+    sending: bool,
+    ending: bool,
+    /// Whether it was said that batches are dropped, since one was delivered.
+    overflow_said: bool,
+    health: ExporterHealth,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remove(&mut self, index: usize) -> Option<Batch> {
+        let batch = self.waiting.remove(index)?;
+        self.bytes -= batch.body.len();
+        Some(batch)
+    }
+}
+
+impl Queue {
+    /// A queue of at most `limit` bytes that a task on `runtime` empties into
+    /// `transport`. `name` is what the log calls the collector.
+    pub fn start(
+        transport: impl Transport,
+        name: String,
+        limit: usize,
+        backoff: Backoff,
+        runtime: &Handle,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            limit,
+            name,
+            state: Mutex::new(State {
+                health: ExporterHealth {
+                    exporter: "otlp",
+                    ..ExporterHealth::default()
+                },
+                ..State::default()
+            }),
+            wake: Notify::new(),
+        });
+        let sender = Sender {
+            shared: Arc::clone(&shared),
+            transport,
+            backoff,
+            failures: 0,
+            rejecting: false,
+        };
+        Self {
+            sender: runtime.spawn(sender.run()),
+            shared,
+        }
+    }
+
+    /// Puts a batch at the end; the oldest make room for it.
+    pub fn push(&self, batch: Batch) {
+        let mut state = self.shared.state();
+        state.bytes += batch.body.len();
+        state.waiting.push_back(batch);
+        while state.bytes > self.shared.limit {
+            let oldest = usize::from(state.sending);
+            if state.remove(oldest).is_none() {
+                break;
+            }
+            state.health.dropped += 1;
+            if !state.overflow_said {
+                state.overflow_said = true;
+                log::warn!(
+                    "OTLP to {}: the queue of {} bytes is full; the oldest batches are dropped",
+                    self.shared.name,
+                    self.shared.limit
+                );
+            }
+        }
+        drop(state);
+        self.shared.wake.notify_one();
+    }
+
+    /// How it does, for as long as anyone asks.
+    pub fn health(&self) -> QueueHealth {
+        QueueHealth(Arc::clone(&self.shared))
+    }
+
+    /// Delivers what it can until the deadline; what it cannot is dropped,
+    /// and told.
+    pub async fn shutdown(mut self, deadline: Duration) -> Undelivered {
+        self.shared.state().ending = true;
+        self.shared.wake.notify_one();
+        if timeout(deadline, &mut self.sender).await.is_err() {
+            self.sender.abort();
+        }
+        let mut state = self.shared.state();
+        let left = Undelivered {
+            batches: state.waiting.len() as u64,
+            points: state.waiting.iter().map(|batch| batch.points).sum(),
+        };
+        state.waiting.clear();
+        state.bytes = 0;
+        state.health.dropped += left.batches;
+        left
+    }
+}
+
+impl QueueHealth {
+    /// The counts as they are now; `series` is the caller's to fill in.
+    pub fn get(&self) -> ExporterHealth {
+        let state = self.0.state();
+        ExporterHealth {
+            queue_bytes: state.bytes as u64,
+            ..state.health
+        }
+    }
+}
+
+/// The task that sends.
+struct Sender<T> {
+    shared: Arc<Shared>,
+    transport: T,
+    backoff: Backoff,
+    /// Failures in a row.
+    failures: u32,
+    /// The last batch was refused.
+    rejecting: bool,
+}
+
+impl<T: Transport> Sender<T> {
+    /// Sends until the end was announced and nothing waits.
+    async fn run(mut self) {
+        while let Some(batch) = self.next().await {
+            let outcome = self.transport.send(batch.body.clone()).await;
+            let wait = self.settle(outcome);
+            if let Some((failed, wait)) = wait {
+                self.pause(failed, wait).await;
+            }
+        }
+    }
+
+    /// The oldest batch, when there is one; `None` at the end.
+    async fn next(&mut self) -> Option<Batch> {
+        loop {
+            {
+                let mut state = self.shared.state();
+                if let Some(batch) = state.waiting.front().cloned() {
+                    state.sending = true;
+                    return Some(batch);
+                }
+                if state.ending {
+                    return None;
+                }
+            }
+            self.shared.wake.notified().await;
+        }
+    }
+
+    /// Books the outcome of a try; says how long to wait before the next, and
+    /// since when.
+    fn settle(&mut self, outcome: Result<Accepted, Failure>) -> Option<(Instant, Wait)> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        state.sending = false;
+        if let Err(Failure::Retryable { after, reason }) = outcome {
+            state.health.retried += 1;
+            drop(state);
+            self.failures += 1;
+            if self.failures == 1 {
+                log::warn!(
+                    "OTLP to {}: {reason}; trying again until it works, up to {} bytes are kept",
+                    self.shared.name,
+                    self.shared.limit
+                );
+            }
+            return Some((Instant::now(), after.map_or(Wait::Backoff, Wait::AskedFor)));
+        }
+        state.remove(0);
+        let refusal = match outcome {
+            Ok(accepted) if accepted.rejected_points == 0 => {
+                state.health.sent += 1;
+                state.overflow_said = false;
+                None
+            }
+            Ok(accepted) => {
+                state.health.rejected += 1;
+                state.overflow_said = false;
+                Some(format!(
+                    "{} points refused: {}",
+                    accepted.rejected_points, accepted.message
+                ))
+            }
+            Err(failure) => {
+                state.health.rejected += 1;
+                Some(format!("a batch was refused: {failure}"))
+            }
+        };
+        drop(state);
+        self.log_answer(refusal);
+        None
+    }
+
+    /// Says once that a collector came back, refuses, or refuses no more.
+    fn log_answer(&mut self, refusal: Option<String>) {
+        let name = &self.shared.name;
+        if self.failures > 0 {
+            log::info!(
+                "OTLP to {name}: it answers again after {} tries",
+                self.failures
+            );
+            self.failures = 0;
+        }
+        match &refusal {
+            Some(refusal) if !self.rejecting => log::warn!("OTLP to {name}: {refusal}"),
+            None if self.rejecting => log::info!("OTLP to {name}: it takes everything again"),
+            _ => {}
+        }
+        self.rejecting = refusal.is_some();
+    }
+
+    /// Waits before the next try; the end cuts it short.
+    async fn pause(&mut self, failed: Instant, wait: Wait) {
+        let jittered = |ending| match wait {
+            Wait::Backoff => self.backoff.wait(self.failures, ending),
+            Wait::AskedFor(after) => after,
+        };
+        let mut until = failed + jittered(self.is_ending());
+        let mut ending = self.is_ending();
+        loop {
+            tokio::select! {
+                () = sleep(until.saturating_duration_since(Instant::now())) => return,
+                () = self.shared.wake.notified() => {}
+            }
+            if !ending && self.is_ending() {
+                ending = true;
+                until = until.min(failed + jittered(true));
+            }
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.shared.state().ending
+    }
+}
+
+/// How long to wait before a batch is sent again.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    /// As long as the backoff says.
+    Backoff,
+    /// As long as the collector says.
+    AskedFor(Duration),
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
