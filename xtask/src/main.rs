@@ -8,9 +8,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
+mod docs;
 mod run;
 mod shell;
+mod test;
 mod tools;
 mod workspace;
 
@@ -32,6 +35,12 @@ enum Task {
     Build,
     /// Build procmon, get privilege and watch processes
     Run(run::Options),
+    /// Check the source and run every test, with what they need unpacked into target/
+    Test(test::Options),
+    /// Measure what watching costs, ratios side by side; needs root
+    Bench(bench::Options),
+    /// Write the documents that procmon generates, or check them
+    Docs(docs::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +61,8 @@ fn dispatch(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Run(options) => run::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Docs(options) => docs::run(&options),
     }
 }

@@ -42,12 +42,13 @@ impl Scene {
             began,
         };
         let pids = scene.pids();
-        collector
-            .wait_for(SOON, |points| {
-                pids.iter()
-                    .all(|pid| points.iter().any(|point| point.pid() == Some(*pid)))
-            })
-            .unwrap();
+        let seen = collector.wait_for(SOON, |points| {
+            pids.iter()
+                .all(|pid| points.iter().any(|point| point.pid() == Some(*pid)))
+        });
+        if let Err(error) = seen {
+            panic!("{error:#}\nprocmon said:\n{}", scene.procmon.stderr());
+        }
         scene
     }
 

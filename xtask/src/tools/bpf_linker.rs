@@ -16,7 +16,8 @@ const NAME: &str = "bpf-linker";
 const VERSION: &str = "0.13.0";
 
 /// A crate of nothing but one function: enough to see whether a linker reads this rustc's bitcode.
-const TRIAL: &str = r#"#![feature(no_core, lang_items)]
+const TRIAL: &str = r#"#![allow(internal_features)]
+#![feature(no_core, lang_items)]
 #![no_core]
 #[lang = "pointee_sized"] pub trait PointeeSized {}
 #[lang = "meta_sized"] pub trait MetaSized: PointeeSized {}

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 mod bpf_linker;
+pub mod fetch;
 mod rust_src;
 mod rustc;
 
