@@ -55,7 +55,7 @@ pub fn spawn<T: Send + 'static>(
     views: &Views,
     name: &'static str,
     mut keeps: T,
-    mut consume: impl FnMut(&mut T, &View) -> ControlFlow<()> + Send + 'static,
+    mut consume: impl FnMut(&mut T, &Arc<View>) -> ControlFlow<()> + Send + 'static,
 ) -> Result<Consumer<T>> {
     let health = ConsumerHealth {
         name,
