@@ -88,6 +88,10 @@ impl TotalsReader {
         let dead_leader = stat.has_dead_leader();
         self.read_tasks(&dir, id, &mut totals, errors)?;
         if facts.zombie {
+            // The CPU clock is asked for by pid, which may be another's by now.
+            if !dir.exists("stat") {
+                return Err(Error::Gone { pid });
+            }
             return Ok(Reading { id, totals, facts });
         }
 
