@@ -1,8 +1,9 @@
 //! A process's totals from /proc alone: the road without eBPF.
 
 use super::dir::ProcessDir;
+use super::ledger::ThreadLedger;
 use super::stat::{self, State};
-use super::tasks::{self, TaskTotals, ThreadLedger};
+use super::tasks::{self, TaskTotals};
 use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, status};
 use crate::process::identity::TICKS_PER_SECOND;
 use crate::process::{ProcessId, Totals};

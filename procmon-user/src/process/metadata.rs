@@ -100,14 +100,11 @@ impl MetadataReader {
             metadata.user_id = status.user_id;
             metadata.owner = status.user_id.and_then(|uid| self.owners.name(uid));
         }
-        let group = self.file(&dir, "cgroup", |text| {
-            cgroup::path(text).map(<[u8]>::to_vec)
-        });
-        if let Some(group) = errors.keep("cgroup", group)? {
-            let group = String::from_utf8_lossy(&group).into_owned();
-            metadata.container_id = container::container_id(&group).map(str::to_owned);
-            metadata.pod_uid = container::pod_uid(&group);
-            metadata.cgroup = Some(group);
+        let groups = self.file(&dir, "cgroup", Groups::parse);
+        if let Some(groups) = errors.keep("cgroup", groups)? {
+            metadata.cgroup = Some(groups.path);
+            metadata.container_id = groups.container_id;
+            metadata.pod_uid = groups.pod_uid;
         }
         if !has_executable {
             return Ok(());
@@ -139,6 +136,33 @@ impl MetadataReader {
     ) -> Result<T, Error> {
         dir.read(name, &mut self.buf)?;
         parse(&self.buf).map_err(|malformed| malformed.at(dir.path(name)))
+    }
+}
+
+/// What /proc/PID/cgroup tells.
+struct Groups {
+    path: String,
+    container_id: Option<String>,
+    pod_uid: Option<String>,
+}
+
+impl Groups {
+    /// Where v1 and v2 trees are both in use, a runtime may have made its
+    /// groups in some v1 trees only: every line may name the container.
+    fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        let path = String::from_utf8_lossy(cgroup::path(text)?).into_owned();
+        let others = cgroup::entries(text).map(|entry| String::from_utf8_lossy(entry.path));
+        let (mut container_id, mut pod_uid) = (None, None);
+        for path in std::iter::once(path.as_str().into()).chain(others) {
+            container_id =
+                container_id.or_else(|| container::container_id(&path).map(str::to_owned));
+            pod_uid = pod_uid.or_else(|| container::pod_uid(&path));
+        }
+        Ok(Self {
+            path,
+            container_id,
+            pod_uid,
+        })
     }
 }
 

@@ -78,6 +78,23 @@ fn the_kernels_name_holds() {
 }
 
 #[test]
+fn a_container_may_be_in_v1_trees_only() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    fs::write(
+        tree.path().join("proc/7/cgroup"),
+        format!("5:cpu:/docker/{CONTAINER}\n0::/system.slice/containerd.service\n"),
+    )
+    .unwrap();
+    let (metadata, _) = read(tree.path(), 15, None);
+    assert_eq!(
+        metadata.cgroup.as_deref(),
+        Some("/system.slice/containerd.service")
+    );
+    assert_eq!(metadata.container_id.as_deref(), Some(CONTAINER));
+    assert_eq!(metadata.pod_uid, None);
+}
+
+#[test]
 fn a_kernel_thread_is_its_comm() {
     let tree = tree(b"kworker/0:1\xff\n", 0x20_0000, None);
     let (metadata, errors) = read(tree.path(), 15, None);
