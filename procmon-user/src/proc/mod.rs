@@ -17,6 +17,7 @@ pub mod filesystems;
 pub mod hierarchy;
 pub mod host;
 pub mod io;
+pub mod ledger;
 pub mod limits;
 pub mod meminfo;
 pub mod pressure;

@@ -1,8 +1,9 @@
 //! A process's totals from /proc alone: the road without eBPF.
 
 use super::dir::ProcessDir;
+use super::ledger::ThreadLedger;
 use super::stat::{self, State};
-use super::tasks::{self, TaskTotals, ThreadLedger};
+use super::tasks::{self, TaskTotals};
 use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, status};
 use crate::process::identity::TICKS_PER_SECOND;
 use crate::process::{ProcessId, Totals};
@@ -88,6 +89,10 @@ impl TotalsReader {
         let dead_leader = stat.has_dead_leader();
         self.read_tasks(&dir, id, &mut totals, errors)?;
         if facts.zombie {
+            // The CPU clock is asked for by pid, which may be another's by now.
+            if !dir.exists("stat") {
+                return Err(Error::Gone { pid });
+            }
             return Ok(Reading { id, totals, facts });
         }
 

@@ -67,8 +67,13 @@ pub fn process_cpu_ns(pid: u32) -> Option<u64> {
     // MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of
     // include/linux/posix-timers_types.h.
     const CPUCLOCK_SCHED: i32 = 2;
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0)?;
-    let clock = (!pid).checked_shl(3)? | CPUCLOCK_SCHED;
+    // PID_MAX_LIMIT; a larger number would wrap around to another clock.
+    const PID_MAX: i32 = 1 << 22;
+    let pid = i32::try_from(pid).ok()?;
+    if !(1..=PID_MAX).contains(&pid) {
+        return None;
+    }
+    let clock = (!pid << 3) | CPUCLOCK_SCHED;
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -125,6 +130,7 @@ mod tests {
         assert!(before <= own && own <= after, "{before} {own} {after}");
         assert_eq!(process_cpu_ns(0), None);
         assert_eq!(process_cpu_ns(u32::MAX), None);
+        assert_eq!(process_cpu_ns((1 << 22) + 1), None);
         assert_eq!(process_cpu_ns(i32::MAX as u32), None);
     }
 

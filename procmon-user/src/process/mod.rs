@@ -5,9 +5,10 @@ pub mod errno;
 pub(crate) mod fixture;
 pub mod identity;
 pub mod metadata;
+pub mod owners;
 pub mod sample;
 pub mod signal;
 
 pub use identity::{Clock, ProcessId};
-pub use metadata::Metadata;
+pub use metadata::{Metadata, MetadataReader};
 pub use sample::{Exit, Histogram, ProbeCounters, ProcessSample, Totals};
