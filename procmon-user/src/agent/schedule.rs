@@ -10,7 +10,11 @@ pub struct Schedule {
     /// Ticks still to come, the present one included; `None`: no limit.
     left: Option<u64>,
     end: Option<Instant>,
+    lingers: bool,
 }
+
+/// The due time of a tick that never comes.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl Schedule {
     /// A schedule whose first tick is due now, and which ends after `count`
@@ -30,12 +34,21 @@ impl Schedule {
             due: now,
             left: count,
             end: duration.map(|duration| now + duration),
+            lingers: false,
         }
+    }
+
+    /// The same, but when its ticks are over it waits for an order to end.
+    pub fn lingering(mut self) -> Self {
+        self.lingers = true;
+        self
     }
 
     /// When the next tick is due; `None` when the present one was the last.
     pub fn next(&mut self) -> Option<Instant> {
-        self.after(Instant::now())
+        let now = Instant::now();
+        self.after(now)
+            .or_else(|| self.lingers.then(|| now + NEVER))
     }
 
     fn after(&mut self, now: Instant) -> Option<Instant> {

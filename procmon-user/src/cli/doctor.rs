@@ -75,7 +75,11 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                 let memory = map.memory.map_or("unknown".to_owned(), |bytes| {
                     format!("{} KiB of kernel memory", bytes / 1024)
                 });
-                let _ = writeln!(text, "      {:<10} room for {:>8}, {memory}", map.name, map.limit);
+                let _ = writeln!(
+                    text,
+                    "      {:<10} room for {:>8}, {memory}",
+                    map.name, map.limit
+                );
             }
             let _ = write!(text, "\n{}", kernel.summary());
         }
@@ -113,9 +117,9 @@ fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                     })
                 })
                 .collect();
-            let maps = kernel.maps().map(|map| {
-                json!({"map": map.name, "limit": map.limit, "memory": map.memory})
-            });
+            let maps = kernel
+                .maps()
+                .map(|map| json!({"map": map.name, "limit": map.limit, "memory": map.memory}));
             value["probes"] = probes.into();
             value["maps"] = maps.to_vec().into();
             value["losses"] = losses(kernel.losses());

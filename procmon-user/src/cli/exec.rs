@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
-use crate::agent::{self, Agent, Control, Schedule, Views};
+use crate::agent::{self, Agent, Control, Schedule};
 use crate::collector::{Collector, Selection};
 use crate::export::summary::Summary;
 use crate::process::ProcessSample;
@@ -42,7 +42,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn exec(args: Args) -> Result<ExitCode, Failure> {
-    for (flag, path) in [("report", &args.common.report), ("jsonl", &args.common.jsonl)] {
+    for (flag, path) in [
+        ("report", &args.common.report),
+        ("jsonl", &args.common.jsonl),
+    ] {
         if path.as_deref() == Some(Path::new("-")) {
             return Err(Failure::Usage(format!(
                 "--{flag} - is refused with exec: stdout is the command's; give it a file"
@@ -67,10 +70,18 @@ fn as_own(failure: Failure) -> Failure {
 async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let collector = Collector::open(Selection::Command, !common.no_ebpf)?;
+    let mut collector = Collector::open(Selection::Command, !common.no_ebpf)?;
     let views = agent::views();
-    let outputs = Outputs::open(plan, common.interval, &views, &tokio::runtime::Handle::current())?;
-    let summary = sum_up(&args.command, &views)?;
+    let outputs = Outputs::open(
+        plan,
+        common.interval,
+        &views,
+        &tokio::runtime::Handle::current(),
+    )?;
+    let sum = agent::spawn(&views, "summary", Sum::of(&args.command), |sum, view| {
+        sum.take(view);
+        ControlFlow::Continue(())
+    })?;
     let control = Control::new()?;
     let mut signals = Forwarded::take()?;
     let begin = Instant::now();
@@ -82,8 +93,8 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
         }
     };
     let pid = child.id();
-    let collector = collector.with_command(pid);
-    let schedule = Schedule::new(common.interval, common.count, common.duration);
+    collector.watch_command(pid);
+    let schedule = Schedule::new(common.interval, common.count, common.duration).lingering();
     let agent = Agent::start(collector, schedule, views, &control, || {})?;
     let (sender, mut ended) = oneshot::channel();
     std::thread::spawn(move || sender.send(child.wait()));
@@ -98,7 +109,7 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let (collector, result) = agent.stop()?;
     collector.close();
     outputs.close().await?;
-    let mut summary = summary.join()?;
+    let mut summary = sum.join()?.finish();
     if common.no_ebpf {
         summary.note("what the kernel probes count (--no-ebpf)");
     }
@@ -136,45 +147,39 @@ fn code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(FAILED)
 }
 
-/// Starts the consumer that sums up.
-fn sum_up(
-    command: &[OsString],
-    views: &Views,
-) -> anyhow::Result<agent::Consumer<Summary>> {
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    struct Kept {
-        summary: Summary,
-        live: Vec<ProcessSample>,
+/// What the consumer that sums up keeps.
+struct Sum {
+    summary: Summary,
+    live: Vec<ProcessSample>,
+}
+
+impl Sum {
+    fn of(command: &[OsString]) -> Self {
+        let words = command.iter().map(|word| word.to_string_lossy());
+        Self {
+            summary: Summary::new(words),
+            live: Vec::new(),
+        }
     }
-    let kept = Kept {
-        summary: Summary::new(words),
-        live: Vec::new(),
-    };
-    agent::spawn_with(
-        views,
-        "summary",
-        kept,
-        |kept, view: &std::sync::Arc<View>| {
-            for sample in &view.frame.exited {
-                kept.summary.add(sample);
-            }
-            kept.live.clone_from(&view.frame.processes);
-            ControlFlow::Continue(())
-        },
-        |mut kept| {
-            // What outlives the command counts as far as it has come.
-            for sample in &kept.live {
-                kept.summary.add(sample);
-            }
-            kept.summary
-        },
-    )
+
+    fn take(&mut self, view: &View) {
+        for sample in &view.frame.exited {
+            self.summary.add(sample);
+        }
+        self.live.clone_from(&view.frame.processes);
+    }
+
+    /// What outlives the command counts as far as it has come.
+    fn finish(mut self) -> Summary {
+        for sample in &self.live {
+            self.summary.add(sample);
+        }
+        self.summary
+    }
 }
 
 /// Signals that are the command's to handle: they are passed on.

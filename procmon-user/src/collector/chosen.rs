@@ -1,6 +1,7 @@
 //! Whom to watch, and what is read for the chosen alone.
 
 use super::CollectError;
+use crate::proc::schedule::Candidate;
 use crate::proc::{self, LimitReader, ProcRoot, ReadErrors, UssReader, read_totals};
 use crate::process::ProcessSample;
 
@@ -77,9 +78,9 @@ fn problem(root: &ProcRoot, pid: u32, errors: &mut ReadErrors) -> Option<String>
             .map(|leader| {
                 format!("{pid} is a thread of process {leader}: watch that with --pid {leader}")
             }),
-        Err(error) if error.is_gone() => {
-            Some(format!("no process has pid {pid}; `ps -e` lists those there are"))
-        }
+        Err(error) if error.is_gone() => Some(format!(
+            "no process has pid {pid}; `ps -e` lists those there are"
+        )),
         Err(error) => Some(error.to_string()),
     }
 }
@@ -92,11 +93,31 @@ pub struct Extras {
 }
 
 impl Extras {
-    /// Fills in limits and the unique set size.
-    pub fn fill(&mut self, root: &ProcRoot, sample: &mut ProcessSample, errors: &mut ReadErrors) {
-        let _ = (&mut self.limits, &mut self.uss, root, sample, errors);
+    /// Fills in the limits, and the set sizes as far as their budget allows, of
+    /// the chosen among `samples`.
+    pub fn fill(
+        &mut self,
+        root: &ProcRoot,
+        samples: &mut [ProcessSample],
+        at_boot_ns: u64,
+        errors: &mut ReadErrors,
+    ) {
+        self.limits.next_tick();
+        let candidates: Vec<Candidate> = samples
+            .iter()
+            .filter(|sample| sample.chosen && !sample.metadata.kernel_thread)
+            .map(|sample| Candidate {
+                id: sample.id,
+                resident: sample.totals.rss.unwrap_or(0),
+            })
+            .collect();
+        self.uss.round(root, &candidates, errors);
+        for sample in samples.iter_mut().filter(|sample| sample.chosen) {
+            // One that has gone meanwhile ends at the next tick.
+            let _ = self
+                .limits
+                .fill(root, sample.id.pid, &mut sample.totals, errors);
+            self.uss.fill(sample.id, at_boot_ns, &mut sample.totals);
+        }
     }
-
-    /// Ends a tick: what is known of processes that are not live is forgotten.
-    pub fn end_round(&mut self, _live: &[ProcessSample]) {}
 }

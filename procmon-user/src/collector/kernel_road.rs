@@ -159,7 +159,12 @@ impl KernelRoad {
         Ok(seen)
     }
 
-    fn live(&mut self, process: &SnapshotProcess, now_ns: u64, errors: &mut ReadErrors) -> Observed {
+    fn live(
+        &mut self,
+        process: &SnapshotProcess,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+    ) -> Observed {
         let id = entry_id(&process.entry);
         let accounts = self.accounts.entry(id).or_default();
         let mut totals = self.kernel.live_totals(process, accounts);
@@ -215,7 +220,10 @@ impl KernelRoad {
         let losses = self.kernel.losses();
         if losses.get(Loss::ExitRecordDeferred) != self.losses.get(Loss::ExitRecordDeferred) {
             let taken = self.kernel.take_deferred();
-            debug!("{} exit records had found the ring buffer full", taken.len());
+            debug!(
+                "{} exit records had found the ring buffer full",
+                taken.len()
+            );
             for entry in taken {
                 self.waited_for.remove(&entry.pid);
                 self.exits.push(entry);
@@ -262,7 +270,8 @@ impl KernelRoad {
         }
         if !self.all {
             let root = &self.root;
-            self.waited_for.retain(|pid| present.contains(pid) || proc::exists(root, *pid));
+            self.waited_for
+                .retain(|pid| present.contains(pid) || proc::exists(root, *pid));
         }
     }
 }

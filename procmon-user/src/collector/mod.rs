@@ -22,8 +22,8 @@ use crate::frame::Frame;
 use crate::kernel::{Kernel, KernelError, ProbeStatus};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Clock, Metadata, MetadataReader, ProcessId, ProcessSample};
-pub use chosen::Selection;
 use chosen::Extras;
+pub use chosen::Selection;
 use health::Health;
 use kernel_road::KernelRoad;
 use observed::Observed;
@@ -54,7 +54,7 @@ struct Known {
     metadata: Arc<Metadata>,
     /// How many programs it had executed when its words were read.
     generation: u64,
-    /// Its last sample, for the end of one whose end nobody saw.
+    /// When it was last seen.
     tick: u64,
 }
 
@@ -67,7 +67,6 @@ pub struct Collector {
     metadata: MetadataReader,
     extras: Extras,
     known: HashMap<ProcessId, Known>,
-    /// The last live samples, on the road where ends are not seen.
     health: Health,
     errors: ReadErrors,
     buffer: Vec<u8>,
@@ -131,6 +130,14 @@ impl Collector {
         }
     }
 
+    /// `procmon exec` has spawned its command: the kernel half knows it by its
+    /// parent, /proc by its pid.
+    pub fn watch_command(&mut self, pid: u32) {
+        if let Road::Proc(road) = &mut self.road {
+            road.watch(pid);
+        }
+    }
+
     /// Takes in what waits in the ring buffer, between ticks.
     pub fn absorb(&mut self) {
         if let Road::Kernel(road) = &mut self.road {
@@ -172,12 +179,10 @@ impl Collector {
         let mut live = Vec::with_capacity(seen.live.len());
         for observed in seen.live {
             let metadata = self.describe(&observed);
-            let mut sample = observed.sample(&self.clock, metadata, self.selection.chooses());
-            if sample.chosen {
-                self.extras.fill(&self.root, &mut sample, &mut self.errors);
-            }
-            live.push(sample);
+            live.push(observed.sample(&self.clock, metadata, self.selection.chooses()));
         }
+        self.extras
+            .fill(&self.root, &mut live, begin, &mut self.errors);
         let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());
         for observed in seen.ended {
             let metadata = self.describe(&observed);
@@ -188,7 +193,6 @@ impl Collector {
         }
         let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
         self.known.retain(|_, known| known.tick == self.tick);
-        self.extras.end_round(&live);
         for line in self.errors.take_new() {
             warn!("{line}");
         }

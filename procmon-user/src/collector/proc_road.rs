@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::CollectError;
 use super::chosen::Selection;
 use super::observed::{End, Observed, Seen};
-use crate::proc::{self, ProcRoot, Reading, ReadErrors, TotalsReader};
+use crate::proc::{self, ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::{ProcessId, Totals};
 
 /// Reads /proc.
@@ -31,6 +31,11 @@ impl ProcRoad {
             reader: TotalsReader::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Watches one more process.
+    pub fn watch(&mut self, pid: u32) {
+        self.waited_for.insert(pid);
     }
 
     /// Whether every chosen process has ended.

@@ -24,16 +24,31 @@ pub fn against_proc(root: &ProcRoot, snapshot: &[SnapshotProcess]) -> Result<(),
             if reading.id.start_ticks > id.start_ticks && leader.exit_state != 0 {
                 continue;
             }
-            return Err(differs(leader.pid, "start", id.start_ticks, reading.id.start_ticks));
+            return Err(differs(
+                leader.pid,
+                "start",
+                id.start_ticks,
+                reading.id.start_ticks,
+            ));
         }
         let threads = reading.totals.threads.unwrap_or(0);
         if leader.threads == 0 || (leader.threads == 1) != (threads == 1) && threads > 64 {
-            return Err(differs(leader.pid, "threads", u64::from(leader.threads), threads));
+            return Err(differs(
+                leader.pid,
+                "threads",
+                u64::from(leader.threads),
+                threads,
+            ));
         }
         if let (Some(soft), 1) = (reading.totals.descriptor_soft_limit, leader.has_mm)
             && soft != leader.descriptor_limit[0]
         {
-            return Err(differs(leader.pid, "RLIMIT_NOFILE", leader.descriptor_limit[0], soft));
+            return Err(differs(
+                leader.pid,
+                "RLIMIT_NOFILE",
+                leader.descriptor_limit[0],
+                soft,
+            ));
         }
     }
     Ok(())
