@@ -27,9 +27,18 @@ pub fn target() -> PathBuf {
 }
 
 /// The cargo that runs us, in the workspace's root.
+///
+/// `cargo run` tells us about our own package. Some build scripts watch those variables (ring's
+/// does), and would run again whenever a build by us follows one by hand.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
