@@ -100,7 +100,10 @@ impl PushMetricExporter for Watched {
         if failed != self.failing.swap(failed, Ordering::Relaxed) {
             match &result {
                 Err(error) => log::warn!("OTLP to {}: procmon's own metrics: {error}", self.name),
-                Ok(()) => log::info!("OTLP to {}: procmon's own metrics: delivered again", self.name),
+                Ok(()) => log::info!(
+                    "OTLP to {}: procmon's own metrics: delivered again",
+                    self.name
+                ),
             }
         }
         result

@@ -54,11 +54,14 @@ fn observe_row<R: Read>(meter: &Meter, row: &Metric<R>, latest: Shared) {
             let read = row.read;
             let callback = move |observer: &dyn AsyncInstrument<$number>| {
                 let Some(latest) = latest.get() else { return };
-                read.read(&latest, &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {
-                    if let Some(number) = <$number>::of(value) {
-                        observer.observe(number, &key_values(attributes));
-                    }
-                });
+                read.read(
+                    &latest,
+                    &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {
+                        if let Some(number) = <$number>::of(value) {
+                            observer.observe(number, &key_values(attributes));
+                        }
+                    },
+                );
             };
             let _ = meter
                 .$make(row.name)
@@ -109,11 +112,14 @@ impl Histograms {
 
     pub(super) fn record(&self, latest: &Latest) {
         for (read, histogram) in &self.0 {
-            read.read(latest, &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {
-                if let Some(number) = f64::of(value) {
-                    histogram.record(number, &key_values(attributes));
-                }
-            });
+            read.read(
+                latest,
+                &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {
+                    if let Some(number) = f64::of(value) {
+                        histogram.record(number, &key_values(attributes));
+                    }
+                },
+            );
         }
     }
 }

@@ -182,11 +182,17 @@ fn resource(settings: &Settings, host: &HostIdentity, started_unix_ns: u64) -> R
     if !extra("service.instance.id") {
         attributes.push(KeyValue::new("service.instance.id", instance));
     }
-    attributes.extend(host.name.clone().map(|name| KeyValue::new("host.name", name)));
+    attributes.extend(
+        host.name
+            .clone()
+            .map(|name| KeyValue::new("host.name", name)),
+    );
     attributes.extend(host.id.clone().map(|id| KeyValue::new("host.id", id)));
     attributes.push(KeyValue::new("host.arch", host.arch));
     attributes.push(KeyValue::new("os.type", "linux"));
-    Resource::builder_empty().with_attributes(attributes).build()
+    Resource::builder_empty()
+        .with_attributes(attributes)
+        .build()
 }
 
 #[cfg(test)]
