@@ -2,7 +2,7 @@
 
 use super::CollectError;
 use crate::proc::schedule::Candidate;
-use crate::proc::{self, LimitReader, ProcRoot, ReadErrors, UssReader, read_totals};
+use crate::proc::{self, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader};
 use crate::process::ProcessSample;
 
 /// Whom to watch.
@@ -53,11 +53,11 @@ impl Selection {
     }
 
     /// Whether every process that was asked for is one.
-    pub fn check(&self, root: &ProcRoot, errors: &mut ReadErrors) -> Result<(), CollectError> {
+    pub fn check(&self, root: &ProcRoot) -> Result<(), CollectError> {
         let problems: Vec<String> = self
             .pids()
             .iter()
-            .filter_map(|pid| problem(root, *pid, errors))
+            .filter_map(|pid| problem(root, *pid))
             .collect();
         if problems.is_empty() {
             return Ok(());
@@ -67,22 +67,30 @@ impl Selection {
 }
 
 /// Why a pid cannot be watched.
-fn problem(root: &ProcRoot, pid: u32, errors: &mut ReadErrors) -> Option<String> {
+fn problem(root: &ProcRoot, pid: u32) -> Option<String> {
     if pid == 0 {
         return Some("pid 0 is the kernel's idle task, not a process".to_owned());
     }
-    match read_totals(root, pid, errors) {
-        Ok(_) => proc::thread_group(root, pid)
-            .ok()
-            .filter(|leader| *leader != pid)
-            .map(|leader| {
-                format!("{pid} is a thread of process {leader}: watch that with --pid {leader}")
-            }),
+    match thread_group(root, pid) {
+        Ok(leader) if leader == pid => None,
+        Ok(leader) => Some(format!(
+            "{pid} is a thread of process {leader}: watch that with --pid {leader}"
+        )),
         Err(error) if error.is_gone() => Some(format!(
             "no process has pid {pid}; `ps -e` lists those there are"
         )),
         Err(error) => Some(error.to_string()),
     }
+}
+
+/// The process a thread belongs to: /proc/TID exists for threads too, though
+/// it is not listed (proc(5)).
+fn thread_group(root: &ProcRoot, pid: u32) -> Result<u32, proc::Error> {
+    let dir = ProcessDir::open(root, pid)?;
+    let mut buffer = Vec::new();
+    dir.read("status", &mut buffer)?;
+    let status = proc::status::parse(&buffer).map_err(|error| error.at(dir.path("status")))?;
+    Ok(status.tgid.unwrap_or(pid))
 }
 
 /// Reads what costs too much to be read for everyone.

@@ -13,7 +13,7 @@ use super::{CollectError, verify};
 use crate::kernel::{
     Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit, probe_counters,
 };
-use crate::proc::{self, Error, ProcRoot, ReadErrors};
+use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors};
 use crate::process::ProcessId;
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
@@ -31,6 +31,7 @@ pub struct KernelRoad {
     all: bool,
     losses: Losses,
     verified: bool,
+    buffer: Vec<u8>,
 }
 
 impl KernelRoad {
@@ -58,6 +59,7 @@ impl KernelRoad {
             all: matches!(selection, Selection::All { .. }),
             losses: Losses::default(),
             verified: false,
+            buffer: Vec::new(),
         };
         for pid in selection.pids() {
             road.kernel.want(*pid)?;
@@ -171,10 +173,11 @@ impl KernelRoad {
         totals.uptime_ns = Some(now_ns.saturating_sub(process.entry.start_ns));
         if totals.descriptors.is_none() {
             // More than the kernel half counts: ask /proc.
-            let count = proc::count_descriptors(&self.root, id.pid);
+            let count = ProcessDir::open(&self.root, id.pid)
+                .and_then(|dir| dir.count_descriptors("fd", &mut self.buffer));
             match count {
                 Ok(count) => totals.descriptors = Some(count),
-                Err(Error::Gone { .. }) => {}
+                Err(error) if error.is_gone() => {}
                 Err(error) => errors.record("fd", &error),
             }
         }
@@ -253,7 +256,7 @@ impl KernelRoad {
             let Some(entry) = self.kernel.entry(id.pid) else {
                 continue;
             };
-            if entry_id(&entry) != id || proc::exists(&self.root, id.pid) {
+            if entry_id(&entry) != id || exists(&self.root, id.pid) {
                 continue;
             }
             warn!("process {} ended unseen: its totals may be short", id.pid);
@@ -271,9 +274,13 @@ impl KernelRoad {
         if !self.all {
             let root = &self.root;
             self.waited_for
-                .retain(|pid| present.contains(pid) || proc::exists(root, *pid));
+                .retain(|pid| present.contains(pid) || exists(root, *pid));
         }
     }
+}
+
+fn exists(root: &ProcRoot, pid: u32) -> bool {
+    ProcessDir::open(root, pid).is_ok()
 }
 
 /// Whether all threads had ended before the process was first seen: none of

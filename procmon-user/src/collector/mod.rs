@@ -19,7 +19,7 @@ use log::warn;
 use thiserror::Error;
 
 use crate::frame::Frame;
-use crate::kernel::{Kernel, KernelError, ProbeStatus};
+use crate::kernel::{KernelError, ProbeStatus};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Clock, Metadata, MetadataReader, ProcessId, ProcessSample};
 use chosen::Extras;
@@ -81,8 +81,7 @@ impl Collector {
     /// asked for and does not run.
     pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
-        let mut errors = ReadErrors::default();
-        selection.check(&root, &mut errors)?;
+        selection.check(&root)?;
         let clock = proc::clock::load(&root)?;
         let road = if ebpf {
             Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
@@ -98,7 +97,7 @@ impl Collector {
             extras: Extras::default(),
             known: HashMap::new(),
             health: Health::default(),
-            errors,
+            errors: ReadErrors::default(),
             buffer: Vec::new(),
             tick: 0,
         })
@@ -236,7 +235,7 @@ impl Collector {
             Some(_) => observed.metadata(&mut self.metadata),
             None => {
                 let name = observed.executable.as_deref();
-                let mut read = self.metadata.read(observed.id.pid, name);
+                let mut read = self.metadata.read(observed.id, name, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
                 if let Some(known) = self.known.get(&observed.id) {
                     read.parent_pid = known.metadata.parent_pid;

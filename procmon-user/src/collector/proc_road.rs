@@ -115,7 +115,7 @@ fn observe(reading: Reading, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: Some(reading.facts.parent_pid),
         user_id: None,
-        generation: reading.facts.generation,
+        generation: reading.facts.program,
         kernel_thread: reading.facts.kernel_thread,
         end: None,
     }

@@ -1,5 +1,7 @@
 //! A process's totals from /proc alone: the road without eBPF.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use super::dir::ProcessDir;
 use super::ledger::ThreadLedger;
 use super::stat::{self, State};
@@ -21,6 +23,9 @@ pub struct Facts {
     pub zombie: bool,
     /// It has no memory of its own.
     pub kernel_thread: bool,
+    /// A hash of its comm, which execve changes (as does prctl(2)): the sign
+    /// that its words are to be read again.
+    pub program: u64,
 }
 
 /// One process, read once.
@@ -75,6 +80,7 @@ impl TotalsReader {
             state: stat.process_state(),
             zombie: stat.is_zombie(),
             kernel_thread: stat.is_kernel_thread(),
+            program: hash(stat.comm),
         };
         let mut totals = Totals {
             user_ns: stat.user_ticks.checked_mul(NS_PER_TICK),
@@ -212,6 +218,12 @@ impl TotalsReader {
         dir.read(name, &mut self.buf)?;
         parse(&self.buf).map_err(|malformed| malformed.at(dir.path(name)))
     }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads one process once, with buffers of its own.

@@ -73,6 +73,11 @@ impl MetadataReader {
         metadata
     }
 
+    /// The name of a user id, where it has one.
+    pub fn owner(&mut self, user_id: u32) -> Option<String> {
+        self.owners.name(user_id)
+    }
+
     fn fill(
         &mut self,
         id: ProcessId,

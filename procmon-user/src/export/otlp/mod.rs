@@ -9,7 +9,7 @@ pub mod host;
 pub mod queue;
 pub mod settings;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod transport;
 
 use std::sync::Arc;
@@ -102,3 +102,6 @@ impl OtlpHealth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,7 +292,7 @@ impl<T: Transport> Sender<T> {
         let name = &self.shared.name;
         if self.failures > 0 {
             log::info!(
-                "OTLP to {name}: it answers again after {} tries",
+                "OTLP to {name}: it answers again after {} failed tries",
                 self.failures
             );
             self.failures = 0;

@@ -1,1 +1,451 @@
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tonic_types::ErrorDetails;
 
+use super::*;
+use crate::export::otlp::HostIdentity;
+use crate::export::otlp::encode::{Batch, Encoder};
+use crate::export::otlp::testing::{Answer, Collector, ServerTls, sample, settings, view};
+
+fn endpoint_of(collector: &Collector, scheme: &str) -> String {
+    format!("{scheme}://localhost:{}", collector.address.port())
+}
+
+fn grpc_settings(collector: &Collector) -> Settings {
+    settings(&[(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        &endpoint_of(collector, "http"),
+    )])
+}
+
+fn http_settings(collector: &Collector) -> Settings {
+    settings(&[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            &endpoint_of(collector, "http"),
+        ),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+    ])
+}
+
+fn batches(processes: u32) -> Vec<Batch> {
+    let settings = settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317")]);
+    let processes = (1..=processes).map(sample).collect();
+    Encoder::new(&settings, HostIdentity::default()).encode(&view(10, processes, vec![]))
+}
+
+fn one_batch() -> Bytes {
+    batches(1).remove(0).body
+}
+
+fn retryable(outcome: Result<Accepted, Failure>) -> (Option<Duration>, String) {
+    match outcome {
+        Err(Failure::Retryable { after, reason }) => (after, reason),
+        other => panic!("retryable, not {other:?}"),
+    }
+}
+
+fn permanent(outcome: Result<Accepted, Failure>) -> String {
+    match outcome {
+        Err(Failure::Permanent { reason }) => reason,
+        other => panic!("permanent, not {other:?}"),
+    }
+}
+
+/// A collector of each kind, with a transport to it.
+fn both() -> [(Collector, Network); 2] {
+    let grpc = Collector::grpc();
+    let http = Collector::http();
+    let to_grpc = Network::new(&grpc_settings(&grpc)).expect("a transport");
+    let to_http = Network::new(&http_settings(&http)).expect("a transport");
+    [(grpc, to_grpc), (http, to_http)]
+}
+
+#[tokio::test]
+async fn a_body_arrives_as_it_was_made_with_and_without_compression() {
+    let body = one_batch();
+    for compression in [None, Some(Compression::Gzip), Some(Compression::Zstd)] {
+        for (collector, http) in [(Collector::grpc(), false), (Collector::http(), true)] {
+            let mut settings = if http {
+                http_settings(&collector)
+            } else {
+                grpc_settings(&collector)
+            };
+            settings.compression = compression;
+            let mut network = Network::new(&settings).expect("a transport");
+            assert_eq!(network.send(body.clone()).await, Ok(Accepted::default()));
+            let taken = collector.took(1).await;
+            let sent = ExportMetricsServiceRequest::decode(body.clone()).expect("OTLP");
+            assert_eq!(taken[0].request, sent);
+            let header = if http {
+                "content-encoding"
+            } else {
+                "grpc-encoding"
+            };
+            let encoding = taken[0].headers.get(header).map(HeaderValue::as_bytes);
+            assert_eq!(encoding, compression.map(|c| c.name().as_bytes()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn headers_are_sent_with_each_request() {
+    for (collector, protocol) in [
+        (Collector::grpc(), "grpc"),
+        (Collector::http(), "http/protobuf"),
+    ] {
+        let settings = settings(&[
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                &endpoint_of(&collector, "http"),
+            ),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc"),
+        ]);
+        let mut network = Network::new(&settings).expect("a transport");
+        for _ in 0..2 {
+            assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+        }
+        for got in collector.took(2).await {
+            assert_eq!(got.headers["authorization"], "Bearer abc");
+            let agent = got.headers["user-agent"].to_str().expect("text");
+            assert!(agent.starts_with(AGENT), "{agent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stock_collector_takes_5000_processes() {
+    let batches = batches(5000);
+    for (collector, mut network) in both() {
+        for batch in &batches {
+            let outcome = network.send(batch.body.clone()).await;
+            assert_eq!(outcome, Ok(Accepted::default()));
+        }
+        let taken = collector.took(batches.len()).await;
+        let processes: usize = taken.iter().map(|g| g.request.resource_metrics.len()).sum();
+        assert_eq!(processes, 5000);
+    }
+}
+
+#[tokio::test]
+async fn partial_success_is_success_with_its_count() {
+    for (collector, mut network) in both() {
+        collector.will([
+            Answer::Partial(3, "too\nold"),
+            Answer::Partial(0, "a remark"),
+        ]);
+        let expected = Accepted {
+            rejected_points: 3,
+            message: "too old".to_owned(),
+        };
+        assert_eq!(network.send(one_batch()).await, Ok(expected));
+        let expected = Accepted {
+            rejected_points: 0,
+            message: "a remark".to_owned(),
+        };
+        assert_eq!(network.send(one_batch()).await, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_collector_is_given_up_in_time_and_asked_again() {
+    for (collector, http) in [(Collector::grpc(), false), (Collector::http(), true)] {
+        let mut settings = if http {
+            http_settings(&collector)
+        } else {
+            grpc_settings(&collector)
+        };
+        settings.timeout = Duration::from_millis(200);
+        let mut network = Network::new(&settings).expect("a transport");
+        collector.will([Answer::Slow(Duration::from_secs(600))]);
+        let (after, reason) = retryable(network.send(one_batch()).await);
+        assert_eq!((after, &*reason), (None, "no answer within 200 ms"));
+        // A busy machine may need more than one try.
+        let mut again = network.send(one_batch()).await;
+        for _ in 0..20 {
+            if again.is_ok() {
+                break;
+            }
+            again = network.send(one_batch()).await;
+        }
+        assert_eq!(again, Ok(Accepted::default()));
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_or_dies_is_asked_again() {
+    for (mut collector, mut network) in both() {
+        assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+        collector.will([Answer::Slow(Duration::from_secs(600))]);
+        let dying = tokio::spawn(async move {
+            let outcome = network.send(one_batch()).await;
+            (network, outcome)
+        });
+        collector.was_asked(2).await;
+        collector.die();
+        let (mut network, outcome) = dying.await.expect("no panic");
+        retryable(outcome);
+        // Nobody listens now.
+        retryable(network.send(one_batch()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_middle_is_tried_again() {
+    let collector = Collector::http();
+    collector.will([Answer::HangUp]);
+    let mut network = Network::new(&http_settings(&collector)).expect("a transport");
+    retryable(network.send(one_batch()).await);
+    assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+}
+
+#[tokio::test]
+async fn grpc_codes_mean_what_the_specification_says() {
+    let collector = Collector::grpc();
+    let mut network = Network::new(&grpc_settings(&collector)).expect("a transport");
+    for code in (1..=16).map(Code::from) {
+        collector.will([Answer::Status(Status::new(code, "so it is"))]);
+        let outcome = network.send(one_batch()).await;
+        match code {
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss => {
+                assert_eq!(retryable(outcome), (None, format!("{code:?}: so it is")))
+            }
+            _ => assert_eq!(permanent(outcome), format!("{code:?}: so it is")),
+        }
+    }
+    assert_eq!(collector.taken().len(), 0);
+}
+
+#[tokio::test]
+async fn grpc_retry_info_makes_exhaustion_retryable_and_says_when() {
+    let collector = Collector::grpc();
+    let mut network = Network::new(&grpc_settings(&collector)).expect("a transport");
+    for (code, seconds, expected) in [
+        (Code::ResourceExhausted, 7, 7),
+        (Code::Unavailable, 2, 2),
+        (Code::ResourceExhausted, 86_400, 300),
+    ] {
+        let delay = Some(Duration::from_secs(seconds));
+        let details = ErrorDetails::with_retry_info(delay);
+        let status = Status::with_error_details(code, "full", details);
+        collector.will([Answer::Status(status)]);
+        let (after, _) = retryable(network.send(one_batch()).await);
+        assert_eq!(after, Some(Duration::from_secs(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_not_sent_again() {
+    let collector = Collector::grpc();
+    let mut network = Network::new(&grpc_settings(&collector)).expect("a transport");
+    let large = Bytes::from(vec![0; 5 << 20]);
+    let reason = permanent(network.send(large).await);
+    assert!(reason.contains("too large"), "{reason}");
+}
+
+#[tokio::test]
+async fn http_statuses_mean_what_the_specification_says() {
+    let collector = Collector::http();
+    let mut network = Network::new(&http_settings(&collector)).expect("a transport");
+    for status in [301, 400, 401, 403, 404, 408, 413, 500, 501, 505] {
+        collector.will([Answer::Http(status, "", Bytes::new())]);
+        permanent(network.send(one_batch()).await);
+    }
+    for status in [429, 502, 503, 504] {
+        collector.will([
+            Answer::Http(status, "", Bytes::new()),
+            Answer::Http(status, "Retry-After: 7\r\n", Bytes::new()),
+            Answer::Http(status, "Retry-After: soon\r\n", Bytes::new()),
+        ]);
+        for expected in [None, Some(Duration::from_secs(7)), None] {
+            let (after, _) = retryable(network.send(one_batch()).await);
+            assert_eq!(after, expected, "{status}");
+        }
+    }
+    assert_eq!(collector.taken().len(), 0);
+}
+
+#[tokio::test]
+async fn what_an_http_collector_says_of_a_refusal_is_told() {
+    let collector = Collector::http();
+    let mut network = Network::new(&http_settings(&collector)).expect("a transport");
+    let status = tonic_types::Status {
+        code: 3,
+        message: "no such\u{1b}[31m tenant".to_owned(),
+        details: vec![],
+    };
+    collector.will([
+        Answer::Http(400, "", status.encode_to_vec().into()),
+        Answer::Http(400, "", Bytes::from_static(b"plain words\n")),
+    ]);
+    assert_eq!(
+        permanent(network.send(one_batch()).await),
+        "HTTP status 400 Bad Request: no such [31m tenant"
+    );
+    assert_eq!(
+        permanent(network.send(one_batch()).await),
+        "HTTP status 400 Bad Request: plain words"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_without_words_is_a_yes() {
+    let collector = Collector::http();
+    let mut network = Network::new(&http_settings(&collector)).expect("a transport");
+    let text = "Content-Type: text/plain\r\n";
+    collector.will([
+        Answer::Http(204, "", Bytes::new()),
+        Answer::Http(200, text, Bytes::from_static(b"ok")),
+    ]);
+    for _ in 0..2 {
+        assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+    }
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let now = httpdate::parse_http_date("Fri, 31 Dec 1999 23:59:00 GMT").expect("a date");
+    for (value, expected) in [
+        ("5", Some(5)),
+        ("86400", Some(300)),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", Some(59)),
+        ("Fri, 31 Dec 1999 23:00:00 GMT", Some(0)),
+        ("-1", None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+        let found = retry_after(&headers, now);
+        assert_eq!(found, expected.map(Duration::from_secs), "{value}");
+    }
+    assert_eq!(retry_after(&HeaderMap::new(), now), None);
+}
+
+/// An authority, and what it signs.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
+    }
+
+    fn pem(&self) -> Pem {
+        pem(&self.0.pem())
+    }
+
+    /// Certificate and key for `localhost`.
+    fn sign(&self) -> (String, String) {
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+fn pem(text: &str) -> Pem {
+    Pem {
+        path: "test.pem".to_owned(),
+        content: text.as_bytes().to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn grpc_over_tls_trusts_the_authority_given_and_shows_its_own_certificate() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign();
+    let tls = ServerTls {
+        certificate,
+        key,
+        client_authority: Some(authority.0.pem()),
+    };
+    let collector = Collector::grpc_at("127.0.0.1:0".parse().expect("an address"), Some(tls));
+    let mut settings = settings(&[(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        &endpoint_of(&collector, "https"),
+    )]);
+    settings.tls.authority = Some(authority.pem());
+    let (certificate, key) = authority.sign();
+    settings.tls.identity = Some((pem(&certificate), pem(&key)));
+    let mut network = Network::new(&settings).expect("a transport");
+    assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+
+    let mut anonymous = settings.clone();
+    anonymous.tls.identity = None;
+    let mut network = Network::new(&anonymous).expect("a transport");
+    retryable(network.send(one_batch()).await);
+
+    settings.tls.authority = Some(Authority::new().pem());
+    let mut network = Network::new(&settings).expect("a transport");
+    retryable(network.send(one_batch()).await);
+    assert_eq!(collector.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn http_over_tls_trusts_the_authority_given_and_shows_its_own_certificate() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign();
+    let certificates = certificates(&pem(&certificate)).expect("certificates");
+    let key = private_key(&pem(&key)).expect("a key");
+    let mut clients = RootCertStore::empty();
+    clients
+        .add(authority.0.der().clone())
+        .expect("an authority");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        clients.into(),
+        std::sync::Arc::clone(&provider),
+    );
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(verifier.build().expect("a verifier"))
+        .with_single_cert(certificates, key)
+        .expect("a server");
+    let collector = Collector::https(server.into());
+    let mut settings = settings(&[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            &endpoint_of(&collector, "https"),
+        ),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+    ]);
+    settings.tls.authority = Some(authority.pem());
+    let (certificate, key) = authority.sign();
+    settings.tls.identity = Some((pem(&certificate), pem(&key)));
+    let mut network = Network::new(&settings).expect("a transport");
+    assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
+
+    settings.tls.authority = Some(Authority::new().pem());
+    let mut network = Network::new(&settings).expect("a transport");
+    retryable(network.send(one_batch()).await);
+    assert_eq!(collector.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_certificate_is_named() {
+    for protocol in ["grpc", "http/protobuf"] {
+        let mut settings = settings(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:4317"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ]);
+        settings.tls.authority = Some(pem("nothing of the kind"));
+        let error = Network::new(&settings).expect_err("no certificate");
+        assert_eq!(error.to_string(), "test.pem: no PEM certificate in it");
+        settings.tls.authority = Some(Authority::new().pem());
+        let (certificate, _) = Authority::new().sign();
+        settings.tls.identity = Some((pem(&certificate), pem("no key")));
+        let error = Network::new(&settings).expect_err("no key").to_string();
+        assert!(
+            error.starts_with("test.pem: no PEM private key in it"),
+            "{error}"
+        );
+    }
+}

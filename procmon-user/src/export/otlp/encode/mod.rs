@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use prost::Message as _;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::encoded_len_varint;
 
 use super::host::HostIdentity;
 use super::settings::{Settings, Temporality};
@@ -23,7 +22,7 @@ pub mod resource;
 mod series;
 
 use resource::Resources;
-use series::{Message, Series, SeriesId, SeriesSet, Stamp};
+use series::{Message, Series, SeriesId, SeriesSet, Stamp, begin};
 
 /// The conventions that the names are of.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -264,7 +263,7 @@ impl Encoder {
 
     /// Writes the message under a resource and empties it.
     fn write(&mut self, resource: &[u8]) -> u64 {
-        let (scope, points) = self.message.scope();
+        let (scope, points) = self.message.complete();
         if points > 0 {
             self.writer.write(resource, scope, points);
         }
@@ -376,18 +375,9 @@ impl Writer {
         }
     }
 
-    fn write(
-        &mut self,
-        resource: &[u8],
-        scope: &opentelemetry_proto::tonic::metrics::v1::ScopeMetrics,
-        points: u64,
-    ) {
-        let scope_len = scope.encoded_len();
-        let len = resource.len()
-            + 1
-            + encoded_len_varint(scope_len as u64)
-            + scope_len
-            + self.schema.len();
+    fn write(&mut self, resource: &[u8], scope: &[u8], points: u64) {
+        let scope_field = 1 + encoded_len_varint(scope.len() as u64) + scope.len();
+        let len = resource.len() + scope_field + self.schema.len();
         let whole = 1 + encoded_len_varint(len as u64) + len;
         if !self.buffer.is_empty() && self.buffer.len() + whole > self.limit {
             self.cut();
@@ -395,12 +385,10 @@ impl Writer {
         if self.buffer.is_empty() {
             self.buffer.reserve(self.expected);
         }
-        encode_key(1, WireType::LengthDelimited, &mut self.buffer);
-        encode_varint(len as u64, &mut self.buffer);
+        begin(1, len, &mut self.buffer);
         self.buffer.put_slice(resource);
-        encode_key(2, WireType::LengthDelimited, &mut self.buffer);
-        encode_varint(scope_len as u64, &mut self.buffer);
-        scope.encode_raw(&mut self.buffer);
+        begin(2, scope.len(), &mut self.buffer);
+        self.buffer.put_slice(scope);
         self.buffer.put_slice(&self.schema);
         self.points += points;
     }

@@ -2,12 +2,13 @@
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Metric,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Metric,
     NumberDataPoint, ScopeMetrics, Sum, exponential_histogram_data_point::Buckets,
     number_data_point,
 };
+use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::{SCHEMA_URL, is_delta};
 use crate::export::otlp::settings::Temporality;
@@ -29,39 +30,49 @@ pub type PointAttributes<'a> = &'a [(&'static str, &'a str)];
 /// Numbers the series, in the order in which they are first seen.
 #[derive(Debug, Default)]
 pub struct Series {
-    /// By row: the series of it.
-    by_row: Vec<Vec<SeriesId>>,
+    by_row: Vec<RowSeries>,
     all: Vec<Known>,
+}
+
+/// The series of a row.
+#[derive(Debug, Default)]
+struct RowSeries {
+    ids: Vec<SeriesId>,
+    /// The place of the one that is probably asked for next: processes have
+    /// much the same series, in the same order.
+    next: usize,
 }
 
 #[derive(Debug)]
 struct Known {
     row: usize,
     attributes: Vec<(&'static str, Box<str>)>,
+    /// The same as fields of a point.
+    encoded: Box<[u8]>,
 }
 
 impl Series {
     /// The series of `row` with these attributes. A row has few.
     pub fn id(&mut self, row: usize, attributes: PointAttributes<'_>) -> SeriesId {
         if self.by_row.len() <= row {
-            self.by_row.resize_with(row + 1, Vec::new);
+            self.by_row.resize_with(row + 1, RowSeries::default);
         }
-        let known = self.by_row[row].iter().find(|id| {
-            let known = &self.all[id.index()].attributes;
-            known.len() == attributes.len()
-                && known
-                    .iter()
-                    .zip(attributes)
-                    .all(|((key, value), (k, v))| key == k && **value == **v)
-        });
-        if let Some(id) = known {
-            return *id;
+        let of_row = &mut self.by_row[row];
+        let is_it = |id: &SeriesId| self.all[id.index()].has(attributes);
+        let place = match of_row.ids.get(of_row.next) {
+            Some(id) if is_it(id) => Some(of_row.next),
+            _ => of_row.ids.iter().position(is_it),
+        };
+        if let Some(place) = place {
+            of_row.next = (place + 1) % of_row.ids.len();
+            return of_row.ids[place];
         }
         let id = SeriesId(u32::try_from(self.all.len()).expect("few series"));
-        self.by_row[row].push(id);
+        of_row.ids.push(id);
         self.all.push(Known {
             row,
             attributes: attributes.iter().map(|(k, v)| (*k, (*v).into())).collect(),
+            encoded: encoded_attributes(row, attributes),
         });
         id
     }
@@ -69,6 +80,17 @@ impl Series {
     /// The row a series is of.
     pub fn row(&self, id: SeriesId) -> usize {
         self.all[id.index()].row
+    }
+}
+
+impl Known {
+    fn has(&self, attributes: PointAttributes<'_>) -> bool {
+        self.attributes.len() == attributes.len()
+            && self
+                .attributes
+                .iter()
+                .zip(attributes)
+                .all(|((key, value), (k, v))| key == k && **value == **v)
     }
 }
 
@@ -119,153 +141,190 @@ pub struct Stamp {
     pub time_unix_ns: u64,
 }
 
-/// The metrics of one process at a time. Its strings and vectors are made once
-/// and lent to each process in turn.
+/// The metrics of one process at a time, encoded.
+///
+/// What does not change from process to process was encoded once, by prost; it
+/// is put between what does. An encoded message is its fields one after the
+/// other, so nothing but lengths has to be worked out.
 #[derive(Debug)]
 pub struct Message {
-    scope: ScopeMetrics,
-    /// By row: its metric, while no point of it is in `scope`.
-    parked: Vec<Metric>,
-    /// The rows of `scope.metrics`.
-    rows: Vec<usize>,
-    /// The series of the points in `scope.metrics`.
-    points: Vec<SeriesId>,
-    /// By series: its attributes, while no point of it is in `scope`.
-    attributes: Vec<Vec<KeyValue>>,
+    rows: Vec<Row>,
+    /// The scope and its schema, without metrics.
+    scope: Vec<u8>,
+    /// `scope`, and the metrics that are complete.
+    metrics: Vec<u8>,
+    /// The row that points are put into.
+    row: Option<usize>,
+    /// Its points.
+    data: Vec<u8>,
+    points: u64,
+}
+
+/// What is constant of a metric.
+#[derive(Debug)]
+struct Row {
+    /// Name, description and unit.
+    head: Vec<u8>,
+    /// The number of the field that holds its data.
+    field: u32,
+    /// What its data says beside the points.
+    tail: Vec<u8>,
 }
 
 impl Message {
     /// A message without points.
     pub fn new(temporality: Temporality) -> Self {
-        Self {
-            scope: ScopeMetrics {
-                scope: Some(InstrumentationScope {
-                    name: "procmon".to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    ..InstrumentationScope::default()
-                }),
-                metrics: Vec::with_capacity(PROCESS.len()),
-                schema_url: SCHEMA_URL.to_owned(),
-            },
-            parked: (0..PROCESS.len())
-                .map(|row| empty_metric(row, temporality))
-                .collect(),
-            rows: Vec::new(),
-            points: Vec::new(),
-            attributes: Vec::new(),
+        let scope = ScopeMetrics {
+            scope: Some(InstrumentationScope {
+                name: "procmon".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ..InstrumentationScope::default()
+            }),
+            metrics: Vec::new(),
+            schema_url: SCHEMA_URL.to_owned(),
         }
-    }
-
-    /// The message as it stands, and how many points it has.
-    pub fn scope(&self) -> (&ScopeMetrics, u64) {
-        (&self.scope, self.points.len() as u64)
+        .encode_to_vec();
+        Self {
+            rows: (0..PROCESS.len())
+                .map(|row| Row::new(row, temporality))
+                .collect(),
+            metrics: scope.clone(),
+            scope,
+            row: None,
+            data: Vec::new(),
+            points: 0,
+        }
     }
 
     /// Puts a point in; without a value it says that the series has ended.
     /// The points of a row come one after the other.
     pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Option<Value<'_>>) {
-        let row = series.row(id);
-        if self.rows.last() != Some(&row) {
-            let metric = std::mem::take(&mut self.parked[row]);
-            self.scope.metrics.push(metric);
-            self.rows.push(row);
+        let known = &series.all[id.index()];
+        if self.row != Some(known.row) {
+            self.complete_row();
+            self.row = Some(known.row);
         }
-        let attributes = self.lend(series, id);
-        self.points.push(id);
-        let metric = self.scope.metrics.last_mut().expect("pushed above");
-        match &mut metric.data {
-            Some(Data::Sum(Sum { data_points, .. }) | Data::Gauge(Gauge { data_points })) => {
-                data_points.push(number_point(attributes, stamp, value));
-            }
-            Some(Data::ExponentialHistogram(histogram)) => {
-                let point = histogram_point(attributes, stamp, value);
-                histogram.data_points.push(point);
-            }
-            other => unreachable!("no row makes {other:?}"),
+        self.points += 1;
+        if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
+            let point = histogram_point(stamp, value);
+            push_point(&mut self.data, &point, &known.encoded);
+        } else {
+            let point = number_point(stamp, value);
+            push_point(&mut self.data, &point, &known.encoded);
         }
     }
 
-    /// Takes all points out and everything lent back.
+    /// The encoded `ScopeMetrics`, and how many points are in it.
+    pub fn complete(&mut self) -> (&[u8], u64) {
+        self.complete_row();
+        (&self.metrics, self.points)
+    }
+
+    /// Takes all points out.
     pub fn clear(&mut self) {
-        let mut points = self.points.drain(..);
-        for (mut metric, row) in self.scope.metrics.drain(..).zip(self.rows.drain(..)) {
-            let mut take_back = |attributes: Vec<KeyValue>| {
-                let id = points.next().expect("one series a point");
-                self.attributes[id.index()] = attributes;
-            };
-            match &mut metric.data {
-                Some(Data::Sum(Sum { data_points, .. }) | Data::Gauge(Gauge { data_points })) => {
-                    data_points.drain(..).for_each(|p| take_back(p.attributes));
-                }
-                Some(Data::ExponentialHistogram(histogram)) => histogram
-                    .data_points
-                    .drain(..)
-                    .for_each(|p| take_back(p.attributes)),
-                _ => {}
-            }
-            self.parked[row] = metric;
-        }
+        self.metrics.clear();
+        self.metrics.extend_from_slice(&self.scope);
+        self.points = 0;
     }
 
-    /// The attributes of a series, for the time of one message.
-    fn lend(&mut self, series: &Series, id: SeriesId) -> Vec<KeyValue> {
-        if self.attributes.len() < series.all.len() {
-            let new = &series.all[self.attributes.len()..];
-            self.attributes.extend(new.iter().map(|known| {
-                known
-                    .attributes
-                    .iter()
-                    .map(|(key, value)| KeyValue {
-                        key: (*key).to_owned(),
-                        value: Some(AnyValue {
-                            value: Some(Any::StringValue(value.to_string())),
-                        }),
-                        ..KeyValue::default()
-                    })
-                    .collect()
-            }));
-        }
-        std::mem::take(&mut self.attributes[id.index()])
+    /// Makes a metric of the points of the last row.
+    fn complete_row(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        let Row { head, field, tail } = &self.rows[row];
+        let data = self.data.len() + tail.len();
+        let metric = head.len() + 1 + encoded_len_varint(data as u64) + data;
+        begin(2, metric, &mut self.metrics);
+        self.metrics.extend_from_slice(head);
+        begin(*field, data, &mut self.metrics);
+        self.metrics.append(&mut self.data);
+        self.metrics.extend_from_slice(tail);
     }
 }
 
-/// The metric of a row, without points.
-fn empty_metric(row: usize, temporality: Temporality) -> Metric {
-    let row = &PROCESS[row];
-    let aggregation_temporality = if is_delta(temporality, row.instrument) {
-        AggregationTemporality::Delta
-    } else {
-        AggregationTemporality::Cumulative
-    };
-    let sum = |is_monotonic| {
-        Data::Sum(Sum {
+/// Begins a field that is a message of `len` bytes. All fields here have
+/// numbers below 16, so that their keys are one byte.
+pub fn begin(field: u32, len: usize, buffer: &mut impl bytes::BufMut) {
+    encode_key(field, WireType::LengthDelimited, buffer);
+    encode_varint(len as u64, buffer);
+}
+
+/// Puts a point, which is field 1 of all kinds of data, and its attributes.
+fn push_point(data: &mut Vec<u8>, point: &impl prost::Message, attributes: &[u8]) {
+    begin(1, point.encoded_len() + attributes.len(), data);
+    point.encode_raw(data);
+    data.extend_from_slice(attributes);
+}
+
+impl Row {
+    fn new(row: usize, temporality: Temporality) -> Self {
+        let row = &PROCESS[row];
+        let aggregation_temporality = if is_delta(temporality, row.instrument) {
+            AggregationTemporality::Delta
+        } else {
+            AggregationTemporality::Cumulative
+        }
+        .into();
+        let sum = |is_monotonic| Sum {
             data_points: Vec::new(),
-            aggregation_temporality: aggregation_temporality.into(),
+            aggregation_temporality,
             is_monotonic,
-        })
-    };
-    Metric {
-        name: row.name.to_owned(),
-        description: row.description.to_owned(),
-        unit: row.unit.to_owned(),
-        data: Some(match row.instrument {
-            Instrument::Counter => sum(true),
-            Instrument::UpDownCounter => sum(false),
-            Instrument::Gauge => Data::Gauge(Gauge::default()),
-            Instrument::ExponentialHistogram => Data::ExponentialHistogram(ExponentialHistogram {
-                data_points: Vec::new(),
-                aggregation_temporality: aggregation_temporality.into(),
-            }),
-        }),
-        ..Metric::default()
+        };
+        // The numbers are those of Metric's fields.
+        let (field, tail) = match row.instrument {
+            Instrument::Gauge => (5, Vec::new()),
+            Instrument::Counter => (7, sum(true).encode_to_vec()),
+            Instrument::UpDownCounter => (7, sum(false).encode_to_vec()),
+            Instrument::ExponentialHistogram => {
+                let histogram = ExponentialHistogram {
+                    data_points: Vec::new(),
+                    aggregation_temporality,
+                };
+                (10, histogram.encode_to_vec())
+            }
+        };
+        let head = Metric {
+            name: row.name.to_owned(),
+            description: row.description.to_owned(),
+            unit: row.unit.to_owned(),
+            ..Metric::default()
+        };
+        Self {
+            head: head.encode_to_vec(),
+            field,
+            tail,
+        }
     }
 }
 
-fn number_point(
-    attributes: Vec<KeyValue>,
-    stamp: Stamp,
-    value: Option<Value<'_>>,
-) -> NumberDataPoint {
+/// The attributes of a point of this row, as its fields.
+fn encoded_attributes(row: usize, attributes: PointAttributes<'_>) -> Box<[u8]> {
+    let attributes = attributes
+        .iter()
+        .map(|(key, value)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some(AnyValue {
+                value: Some(Any::StringValue((*value).to_owned())),
+            }),
+            ..KeyValue::default()
+        })
+        .collect();
+    let encoded = if PROCESS[row].instrument == Instrument::ExponentialHistogram {
+        let point = ExponentialHistogramDataPoint {
+            attributes,
+            ..ExponentialHistogramDataPoint::default()
+        };
+        point.encode_to_vec()
+    } else {
+        let point = NumberDataPoint {
+            attributes,
+            ..NumberDataPoint::default()
+        };
+        point.encode_to_vec()
+    };
+    encoded.into_boxed_slice()
+}
+
+fn number_point(stamp: Stamp, value: Option<Value<'_>>) -> NumberDataPoint {
     let number = value.and_then(|value| match value {
         // OTLP has no unsigned integers; nothing real is that large.
         Value::Int(value) => Some(number_data_point::Value::AsInt(
@@ -275,7 +334,6 @@ fn number_point(
         Value::Histogram(_) => None,
     });
     NumberDataPoint {
-        attributes,
         start_time_unix_nano: stamp.start_unix_ns,
         time_unix_nano: stamp.time_unix_ns,
         flags: if number.is_none() {
@@ -288,13 +346,8 @@ fn number_point(
     }
 }
 
-fn histogram_point(
-    attributes: Vec<KeyValue>,
-    stamp: Stamp,
-    value: Option<Value<'_>>,
-) -> ExponentialHistogramDataPoint {
+fn histogram_point(stamp: Stamp, value: Option<Value<'_>>) -> ExponentialHistogramDataPoint {
     let mut point = ExponentialHistogramDataPoint {
-        attributes,
         start_time_unix_nano: stamp.start_unix_ns,
         time_unix_nano: stamp.time_unix_ns,
         ..ExponentialHistogramDataPoint::default()
