@@ -8,12 +8,13 @@ use procmon_common::records::state;
 use procmon_common::{Counter, Loss, ProcessEntry};
 
 use super::chosen::Selection;
+use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
 use crate::kernel::{
     Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit, probe_counters,
 };
-use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors};
+use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::ProcessId;
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
@@ -32,6 +33,9 @@ pub struct KernelRoad {
     losses: Losses,
     verified: bool,
     buffer: Vec<u8>,
+    hidden: Hidden,
+    /// How many updates had found no entry when /proc was last searched.
+    strays: u64,
 }
 
 impl KernelRoad {
@@ -60,6 +64,8 @@ impl KernelRoad {
             losses: Losses::default(),
             verified: false,
             buffer: Vec::new(),
+            hidden: Hidden::default(),
+            strays: 0,
         };
         for pid in selection.pids() {
             road.kernel.want(*pid)?;
@@ -158,7 +164,57 @@ impl KernelRoad {
             seen.ended.push(observed);
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
+        self.observe_hidden(&present, now_ns, errors, &mut seen)?;
+        if !self.all {
+            let (hidden, root) = (&self.hidden, &self.root);
+            self.waited_for
+                .retain(|pid| present.contains(pid) || hidden.contains(*pid) || exists(root, *pid));
+        }
         Ok(seen)
+    }
+
+    /// Reads what the iterator does not show. Who might be hidden: the chosen
+    /// that were not shown; with every process, whoever makes calls and has no
+    /// entry.
+    fn observe_hidden(
+        &mut self,
+        present: &HashSet<u32>,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+        seen: &mut Seen,
+    ) -> Result<(), CollectError> {
+        let mut candidates = self.hidden.pids();
+        let strays = self.losses.get(Loss::UpdateWithoutProcess);
+        if self.all && strays != self.strays {
+            self.strays = strays;
+            let mut pids = Vec::new();
+            proc::list_pids(&self.root, &mut self.buffer, &mut pids)?;
+            candidates.extend(pids.into_iter().filter(|pid| self.is_stray(*pid, present)));
+        }
+        candidates.extend(self.waited_for.iter().filter(|pid| !present.contains(pid)));
+        candidates.sort_unstable();
+        candidates.dedup();
+        for pid in candidates {
+            let (kernel, root) = (&mut self.kernel, &self.root);
+            match self.hidden.observe(kernel, root, pid, now_ns, errors)? {
+                Some(observed) => seen.live.push(observed),
+                None => {
+                    seen.ended.extend(self.hidden.end(kernel, pid, now_ns));
+                    self.waited_for.remove(&pid);
+                }
+            }
+        }
+        self.hidden.end_round();
+        seen.live.sort_by_key(|observed| observed.id.pid);
+        Ok(())
+    }
+
+    /// Whether a process that /proc lists has no entry, though it should.
+    fn is_stray(&self, pid: u32, present: &HashSet<u32>) -> bool {
+        !present.contains(&pid)
+            && self.kernel.entry(pid).is_none()
+            && read_totals(&self.root, pid, &mut ReadErrors::default())
+                .is_ok_and(|reading| !reading.facts.kernel_thread && !reading.facts.zombie)
     }
 
     fn live(
@@ -270,11 +326,6 @@ impl KernelRoad {
             });
             self.accounts.remove(&id);
             seen.ended.push(observed);
-        }
-        if !self.all {
-            let root = &self.root;
-            self.waited_for
-                .retain(|pid| present.contains(pid) || exists(root, *pid));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod chosen;
 mod health;
+mod hidden;
 mod kernel_road;
 mod observed;
 mod proc_road;

@@ -122,31 +122,9 @@ fn observe(reading: Reading, now_ns: u64) -> Observed {
 }
 
 fn ended(id: ProcessId, totals: Totals, now_ns: u64) -> Observed {
-    // Of what it held at the last tick it holds nothing now; what it had used
-    // up stays true, if short.
-    let totals = Totals {
-        uptime_ns: totals.uptime_ns,
-        user_ns: totals.user_ns,
-        system_ns: totals.system_ns,
-        on_cpu_ns: totals.on_cpu_ns,
-        run_queue_ns: totals.run_queue_ns,
-        migrations: totals.migrations,
-        voluntary_switches: totals.voluntary_switches,
-        involuntary_switches: totals.involuntary_switches,
-        minor_faults: totals.minor_faults,
-        major_faults: totals.major_faults,
-        disk_read_bytes: totals.disk_read_bytes,
-        disk_write_bytes: totals.disk_write_bytes,
-        read_calls: totals.read_calls,
-        write_calls: totals.write_calls,
-        read_chars: totals.read_chars,
-        write_chars: totals.write_chars,
-        peak_rss: totals.peak_rss,
-        ..Totals::default()
-    };
     Observed {
         id,
-        totals,
+        totals: totals.of_the_ended(),
         probes: None,
         executable: None,
         parent_pid: None,

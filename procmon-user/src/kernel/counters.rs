@@ -50,6 +50,19 @@ impl Kernel {
         }
     }
 
+    /// Counts a process that the task iterator does not show, from now on: its
+    /// calls, but not its threads' switches.
+    pub fn adopt(&mut self, pid: u32, start_ns: u64, now_ns: u64) -> Result<(), KernelError> {
+        let mut entry = empty_entry();
+        entry.pid = pid;
+        entry.start_ns = start_ns;
+        entry.since_ns = now_ns;
+        entry.state = state::ACTIVE;
+        self.counters
+            .insert(pid, Entry(entry), 0)
+            .map_err(|error| KernelError::map("COUNTERS", error))
+    }
+
     /// Stops counting a process, which need not be there any more.
     pub fn forget(&mut self, pid: u32) {
         // Gone already is what was wanted.

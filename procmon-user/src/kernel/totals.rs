@@ -175,6 +175,7 @@ pub fn probe_counters(entry: &ProcessEntry, created_unix_ns: u64) -> ProbeCounte
             buckets: entry.waits,
             sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
         },
+        switches: true,
     }
 }
 

@@ -142,14 +142,16 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| float(out, &[], p.sample.totals.run_queue_ns.map(seconds))).float(),
     row("procmon.cpu.off_cpu.time", Sum, "s", Probe, Switch::Cpu,
         "Time the process's threads were neither running nor runnable, by what they waited for; counted at the first switch after the wait.",
-        |p, out| counters(p, out, "procmon.off_cpu.reason", &[
-            ("sleep", Counter::OffCpuSleep),
-            ("uninterruptible", Counter::OffCpuUninterruptible),
-            ("stopped", Counter::OffCpuStopped),
-        ], |ns| Value::Float(seconds(ns)))).by(OFF_CPU_REASON).float().opt_in(),
+        |p, out| if switches(p).is_some() {
+            counters(p, out, "procmon.off_cpu.reason", &[
+                ("sleep", Counter::OffCpuSleep),
+                ("uninterruptible", Counter::OffCpuUninterruptible),
+                ("stopped", Counter::OffCpuStopped),
+            ], |ns| Value::Float(seconds(ns)));
+        }).by(OFF_CPU_REASON).float().opt_in(),
     row("procmon.cpu.run_queue.duration", ExponentialHistogram, "s", Probe, Switch::Cpu,
         "How long the process's threads waited for a CPU each time they were runnable.",
-        |p, out| if let Some(probes) = &p.sample.probes {
+        |p, out| if let Some(probes) = switches(p) {
             out.point(&[], Value::Histogram(&probes.waits));
         }).float().opt_in(),
     row("procmon.cpu.migrations", Sum, "{migration}", Kernel, Switch::Cpu,
@@ -262,6 +264,11 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         "Programs the process executed (successful execve).",
         |p, out| counter(p, out, Counter::Execs)),
 ];
+
+/// The probes' counters, if the switches of the threads are among them.
+fn switches<'a>(p: &ProcessReading<'a>) -> Option<&'a ProbeCounters> {
+    p.sample.probes.as_ref().filter(|probes| probes.switches)
+}
 
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9

@@ -41,6 +41,7 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
         counters: [0; Counter::COUNT],
         failures: Vec::new(),
         waits: Histogram::default(),
+        switches: true,
     };
     for (counter, value) in set {
         probes.counters[counter.index()] = *value;

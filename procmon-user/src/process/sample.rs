@@ -83,6 +83,33 @@ pub struct Totals {
     pub memory_limit: Option<u64>,
 }
 
+impl Totals {
+    /// What stays true of a process that has ended: what it had used up. Of
+    /// what it held it holds nothing now.
+    pub fn of_the_ended(self) -> Self {
+        Self {
+            threads: None,
+            rss_anon: None,
+            rss_file: None,
+            rss_shmem: None,
+            rss: None,
+            virtual_memory: None,
+            swap: None,
+            page_tables: None,
+            uss: None,
+            pss: None,
+            uss_age_ns: None,
+            descriptors: None,
+            descriptor_soft_limit: None,
+            descriptor_hard_limit: None,
+            cpu_limit_milli: None,
+            throttled_ns: None,
+            memory_limit: None,
+            ..self
+        }
+    }
+}
+
 /// A histogram in OTLP's exponential layout at scale 0, offset -30: bucket `i`
 /// counts values in (2^(i-30), 2^(i-29)] seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +151,9 @@ pub struct ProbeCounters {
     pub failures: Vec<(Operation, u32, u64)>,
     /// Run-queue waits.
     pub waits: Histogram,
+    /// Whether its threads' switches are seen: without them the waits and the
+    /// time off the CPU are unknown, not 0.
+    pub switches: bool,
 }
 
 impl ProbeCounters {

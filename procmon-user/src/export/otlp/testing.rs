@@ -103,6 +103,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             counters,
             failures: vec![(Operation::Open, libc::ENOENT as u32, 7)],
             waits,
+            switches: true,
         }),
         exit: None,
     }

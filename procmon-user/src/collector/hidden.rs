@@ -1,0 +1,115 @@
+//! Processes that the task iterator does not show, though /proc does: a
+//! security module may hide some. Their totals come from /proc, their calls
+//! from the kernel half; their threads' switches are not seen.
+
+use std::collections::BTreeMap;
+
+use log::warn;
+use procmon_common::records::state;
+
+use super::observed::{End, Observed};
+use crate::kernel::{Kernel, KernelError, probe_counters};
+use crate::proc::{ProcRoot, ReadErrors, Reading, TotalsReader};
+use crate::process::identity::TICKS_PER_SECOND;
+use crate::process::{ProcessId, Totals};
+
+const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
+
+/// The hidden processes that are watched.
+#[derive(Debug, Default)]
+pub struct Hidden {
+    /// The last totals of each.
+    known: BTreeMap<u32, (ProcessId, Totals)>,
+    reader: TotalsReader,
+}
+
+impl Hidden {
+    /// Whether a process is one of them.
+    pub fn contains(&self, pid: u32) -> bool {
+        self.known.contains_key(&pid)
+    }
+
+    /// The pids of all of them.
+    pub fn pids(&self) -> Vec<u32> {
+        self.known.keys().copied().collect()
+    }
+
+    /// Reads a process that the iterator did not show. `None` when it is not
+    /// there either, or only as a zombie.
+    pub fn observe(
+        &mut self,
+        kernel: &mut Kernel,
+        root: &ProcRoot,
+        pid: u32,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+    ) -> Result<Option<Observed>, KernelError> {
+        let Ok(reading) = self.reader.read(root, pid, errors) else {
+            return Ok(None);
+        };
+        let known = self.known.get(&pid).map(|(id, _)| *id);
+        if reading.facts.zombie || known.is_some_and(|id| id != reading.id) {
+            return Ok(None);
+        }
+        if known.is_none() {
+            warn!(
+                "process {pid} is hidden from the task iterator: its totals come from /proc, \
+                 and the waits of its threads are not seen"
+            );
+            kernel.adopt(pid, reading.id.start_ticks * NS_PER_TICK, now_ns)?;
+        }
+        let observed = observe(kernel, reading, now_ns);
+        self.known
+            .insert(pid, (observed.id, observed.totals.clone()));
+        Ok(Some(observed))
+    }
+
+    /// Ends a pass over them.
+    pub fn end_round(&mut self) {
+        self.reader.end_round();
+    }
+
+    /// The end of one that is there no more.
+    pub fn end(&mut self, kernel: &mut Kernel, pid: u32, now_ns: u64) -> Option<Observed> {
+        let (id, totals) = self.known.remove(&pid)?;
+        let mut observed = base(kernel, id, totals.of_the_ended());
+        kernel.forget(pid);
+        observed.end = Some(End {
+            at_boot_ns: now_ns,
+            code: None,
+            signal: None,
+        });
+        Some(observed)
+    }
+}
+
+fn observe(kernel: &Kernel, reading: Reading, now_ns: u64) -> Observed {
+    let mut totals = reading.totals;
+    totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_ticks * NS_PER_TICK));
+    let mut observed = base(kernel, reading.id, totals);
+    observed.parent_pid = Some(reading.facts.parent_pid);
+    observed.kernel_thread = reading.facts.kernel_thread;
+    observed.generation = reading.facts.program;
+    observed
+}
+
+fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
+    let entry = kernel
+        .entry(id.pid)
+        .filter(|entry| entry.state == state::ACTIVE);
+    Observed {
+        id,
+        totals,
+        probes: entry.map(|entry| {
+            let mut counters = probe_counters(&entry, 0);
+            counters.switches = false;
+            (counters, entry.since_ns.saturating_sub(entry.start_ns))
+        }),
+        executable: None,
+        parent_pid: None,
+        user_id: None,
+        generation: 0,
+        kernel_thread: false,
+        end: None,
+    }
+}
