@@ -5,12 +5,16 @@
 //! plain `#[repr(C)]` integers cross; their sizes are asserted at compile time.
 #![no_std]
 
+pub mod config;
 pub mod counters;
+pub mod fields;
 pub mod probes;
 pub mod records;
 pub mod tasks;
 
-pub use counters::{Counter, Operation};
+pub use config::Config;
+pub use counters::{Counter, Loss, Operation};
+pub use fields::Field;
 pub use probes::Probe;
 pub use records::{ProcessEntry, ThreadState};
 pub use tasks::ThreadStat;

@@ -32,7 +32,9 @@ pub enum Hook {
 /// One kernel program and its hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The program's name in the object, and the probe's name everywhere.
+    /// The probe's name: in `doctor`, in metrics, in messages.
+    pub name: &'static str,
+    /// The program's name in the object.
     pub program: &'static str,
     /// Its family.
     pub family: Family,
@@ -43,12 +45,14 @@ pub struct Probe {
 }
 
 const fn syscall(
+    name: &'static str,
     program: &'static str,
     family: Family,
     operation: Operation,
     calls: &'static [&'static str],
 ) -> Probe {
     Probe {
+        name,
         program,
         family,
         hook: Hook::SyscallExit(calls),
@@ -56,8 +60,14 @@ const fn syscall(
     }
 }
 
-const fn btf(program: &'static str, family: Family, tracepoint: &'static str) -> Probe {
+const fn btf(
+    name: &'static str,
+    program: &'static str,
+    family: Family,
+    tracepoint: &'static str,
+) -> Probe {
     Probe {
+        name,
         program,
         family,
         hook: Hook::BtfTracepoint(tracepoint),
@@ -68,54 +78,101 @@ const fn btf(program: &'static str, family: Family, tracepoint: &'static str) ->
 /// Every probe, in the order in which they are attached: lifecycle first, so
 /// that no process is born unseen while the others follow.
 pub const PROBES: &[Probe] = &[
-    btf("process_fork", Family::Lifecycle, "sched_process_fork"),
-    btf("process_exec", Family::Lifecycle, "sched_process_exec"),
-    btf("context_switch", Family::Sched, "sched_switch"),
+    btf(
+        "fork",
+        "process_fork",
+        Family::Lifecycle,
+        "sched_process_fork",
+    ),
+    btf(
+        "exec",
+        "process_exec",
+        Family::Lifecycle,
+        "sched_process_exec",
+    ),
+    btf("switch", "context_switch", Family::Sched, "sched_switch"),
     Probe {
+        name: "snapshot",
         program: "task_snapshot",
         family: Family::Snapshot,
         hook: Hook::Iterator("task"),
         operation: None,
     },
-    syscall("mmap", Family::Memory, Operation::Mmap, &["mmap"]),
-    syscall("munmap", Family::Memory, Operation::Munmap, &["munmap"]),
-    syscall("mremap", Family::Memory, Operation::Mremap, &["mremap"]),
-    syscall("brk", Family::Memory, Operation::Brk, &["brk"]),
+    syscall(
+        "mmap",
+        "exit_mmap",
+        Family::Memory,
+        Operation::Mmap,
+        &["mmap"],
+    ),
+    syscall(
+        "munmap",
+        "exit_munmap",
+        Family::Memory,
+        Operation::Munmap,
+        &["munmap"],
+    ),
+    syscall(
+        "mremap",
+        "exit_mremap",
+        Family::Memory,
+        Operation::Mremap,
+        &["mremap"],
+    ),
+    syscall("brk", "exit_brk", Family::Memory, Operation::Brk, &["brk"]),
     syscall(
         "open",
+        "exit_open",
         Family::Files,
         Operation::Open,
         &["open", "openat", "openat2", "creat", "open_by_handle_at"],
     ),
     syscall(
         "close",
+        "exit_close",
         Family::Files,
         Operation::Close,
         &["close", "close_range"],
     ),
     syscall(
         "dup",
+        "exit_dup",
         Family::Files,
         Operation::Dup,
         &["dup", "dup2", "dup3"],
     ),
     // Of fcntl only F_DUPFD and F_DUPFD_CLOEXEC make a descriptor.
-    syscall("fcntl", Family::Files, Operation::Dup, &["fcntl"]),
+    syscall(
+        "fcntl",
+        "exit_fcntl",
+        Family::Files,
+        Operation::Dup,
+        &["fcntl"],
+    ),
     syscall(
         "socket",
+        "exit_socket",
         Family::Files,
         Operation::Socket,
         &["socket", "socketpair"],
     ),
     syscall(
         "accept",
+        "exit_accept",
         Family::Files,
         Operation::Accept,
         &["accept", "accept4"],
     ),
-    syscall("pipe", Family::Files, Operation::Pipe, &["pipe", "pipe2"]),
+    syscall(
+        "pipe",
+        "exit_pipe",
+        Family::Files,
+        Operation::Pipe,
+        &["pipe", "pipe2"],
+    ),
     syscall(
         "other",
+        "exit_other",
         Family::Files,
         Operation::Other,
         &[
@@ -137,4 +194,4 @@ pub const PROBES: &[Probe] = &[
 
 /// The program that stands in for all system call probes where there is no
 /// tracefs: one BTF tracepoint, filtered by call number.
-pub const SYSCALL_FALLBACK: Probe = btf("syscall_exit", Family::Files, "sys_exit");
+pub const SYSCALL_FALLBACK: Probe = btf("syscalls", "syscall_exit", Family::Files, "sys_exit");

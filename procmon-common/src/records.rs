@@ -97,19 +97,19 @@ pub struct ThreadState {
     /// `sched_info.run_delay` at its last switch.
     pub run_delay: u64,
     /// The [`Counter`] of the reason it blocked for.
-    pub reason: u32,
-    /// One of [`thread`].
-    pub tracked: u32,
+    pub reason: u64,
+    /// One of [`thread`]; 64 bits, as BPF's atomics are.
+    pub tracked: u64,
 }
 
 /// What [`ThreadState::tracked`] says.
 pub mod thread {
     /// Not yet part of its process's count.
-    pub const NEW: u32 = 0;
+    pub const NEW: u64 = 0;
     /// Counted in [`super::ProcessEntry::threads`].
-    pub const ALIVE: u32 = 1;
+    pub const ALIVE: u64 = 1;
     /// Its totals are in [`super::ProcessEntry::dead`].
-    pub const DEAD: u32 = 2;
+    pub const DEAD: u64 = 2;
 }
 
 /// What a record of the task iterator is, in its first word.
@@ -193,7 +193,7 @@ pub struct EntryRecord {
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<EntryRecord>() == 8);
-    assert!(size_of::<ThreadState>() == 32);
+    assert!(size_of::<ThreadState>() == 40);
     assert!(size_of::<LeaderRecord>() % 8 == 0);
     // A BPF allocator serves objects of up to 4096 bytes.
     assert!(size_of::<ProcessEntry>() % 8 == 0 && size_of::<ProcessEntry>() < 4000);

@@ -8,10 +8,15 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("procmon reads the Linux kernel: build it for Linux");
 
+pub mod agent;
 pub mod analysis;
+pub mod cli;
+pub mod collector;
 pub mod export;
 pub mod frame;
+pub mod kernel;
 pub mod metrics;
+pub mod proc;
 pub mod process;
 pub mod shape;
 pub mod telemetry;

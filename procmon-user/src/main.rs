@@ -1,1 +1,7 @@
-fn main() {}
+//! The `procmon` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    procmon::cli::main()
+}

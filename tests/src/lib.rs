@@ -1,1 +1,24 @@
 //! The harness of the tests that need root, the real kernel and real collectors.
+//!
+//! `cargo xtask test` builds and unpacks what they use and names it in the environment
+//! (see [`environment`]). A test whose need cannot be met is skipped and says so at the end of
+//! the run; it never passes in silence.
+
+pub mod collector;
+pub mod environment;
+pub mod jsonl;
+pub mod point;
+pub mod procmon;
+pub mod program;
+pub mod skip;
+pub mod strace;
+pub mod time;
+pub mod victim;
+
+pub use self::{
+    collector::{Collector, Protocol},
+    point::{Attribute, Kind, Point},
+    procmon::Procmon,
+    program::{Output, Program},
+    victim::Victim,
+};

@@ -127,3 +127,6 @@ fn cpu(sample: &ProcessSample, before: &Previous, frame: &Frame) -> Option<CpuRa
 fn change(before: Option<u64>, now: Option<u64>) -> Option<i64> {
     Some(now?.wrapping_sub(before?).cast_signed())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,220 @@
-//! The generated metric reference.
+//! The generated metric reference, from the catalogue's tables.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::agent::AGENT;
+use super::host::HOST;
+use super::process::PROCESS;
+use super::{Attribute, Instrument, Level, Metric, Number, Source, Switch};
+
+/// A row without the function that reads it.
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    instrument: &'static str,
+    number: &'static str,
+    unit: &'static str,
+    attributes: Vec<Label>,
+    source: &'static str,
+    level: &'static str,
+    switch: &'static str,
+    additive: bool,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+struct Label {
+    key: &'static str,
+    values: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Reference {
+    process: Vec<Row>,
+    host: Vec<Row>,
+    agent: Vec<Row>,
+}
+
+impl Reference {
+    fn new() -> Self {
+        Self {
+            process: PROCESS.iter().map(Row::new).collect(),
+            host: HOST.iter().map(Row::new).collect(),
+            agent: AGENT.iter().map(Row::new).collect(),
+        }
+    }
+}
+
+impl Row {
+    fn new<Read>(metric: &Metric<Read>) -> Self {
+        let label = |attribute: &Attribute| Label {
+            key: attribute.key,
+            values: attribute.values,
+        };
+        Self {
+            name: metric.name,
+            instrument: match metric.instrument {
+                Instrument::Counter => "Counter",
+                Instrument::UpDownCounter => "UpDownCounter",
+                Instrument::Gauge => "Gauge",
+                Instrument::ExponentialHistogram => "ExponentialHistogram",
+            },
+            number: match metric.number {
+                Number::Int => "int",
+                Number::Float => "double",
+            },
+            unit: metric.unit,
+            attributes: metric.attributes.iter().map(label).collect(),
+            source: match metric.source {
+                Source::Kernel => "kernel",
+                Source::Probe => "probe",
+                Source::Snapshot => "snapshot",
+            },
+            level: match metric.level {
+                Level::Recommended => "recommended",
+                Level::OptIn => "opt-in",
+            },
+            switch: match metric.switch {
+                Switch::Always => "-",
+                Switch::Cpu => "cpu",
+                Switch::Memory => "memory",
+                Switch::Threads => "threads",
+                Switch::FileDescriptors => "fds",
+                Switch::DiskIo => "disk_io",
+                Switch::NetworkIo => "network_io",
+            },
+            additive: metric.additive,
+            description: metric.description,
+        }
+    }
+
+    fn labels(&self) -> String {
+        let labels: Vec<_> = self
+            .attributes
+            .iter()
+            .map(|label| match label.values {
+                [] => format!("`{}`", label.key),
+                values => format!("`{}` = {}", label.key, values.join(", ")),
+            })
+            .collect();
+        labels.join("; ")
+    }
+}
+
+const LEGEND: &str = "\
+# Metrics
+
+This page is generated: `procmon metrics --format md`. The same as JSON: `procmon metrics --format json`.
+
+Names that begin with `process.` or `system.` are registered ones of the OpenTelemetry semantic
+conventions; all others are procmon's own. Units are UCUM. A value that could not be read is
+absent, never 0.
+
+- **Instrument.** Counters and UpDownCounters are cumulative sums; Gauges are values of their own;
+  ExponentialHistograms are at scale 0, so that each bucket ends at a power of two of seconds, its
+  end included. *int* and *double* say how OTLP carries the number.
+- **Source**, and where a sum starts. *kernel*: the kernel's own totals, since the process began.
+  *probe*: what procmon's kernel programs count, since the process began or, if that was earlier,
+  since they were attached; a probe that was away begins a new sum from 0. *snapshot*: read or
+  computed at each tick. Gauges have no start. Every point carries the time of its tick; final
+  values carry the time of the exit.
+- **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`,
+  `exec` or a rule chose, and for all with `metrics: all` or by name. OTLP and `/metrics` leave out
+  a probe's counter that is still 0 where nobody chose the process; JSON lines and the API show it.
+- **Switch**: the collect switch of a profile that governs the metric; `-` is always on.
+- **Sums.** Counters and UpDownCounters may be summed over processes, but for those marked ¬.
+- **Attributes.** Those without values here take values that are not known beforehand. `error.type`
+  is the name of an error number (errno(3)), and is absent on what succeeded; `_OTHER` stands for
+  errors that have no name, and for those beyond the number of different ones kept for a process.
+";
+
+/// The reference as Markdown.
+pub fn markdown() -> String {
+    let reference = Reference::new();
+    let mut out = LEGEND.to_owned();
+    for (title, rows) in [
+        ("Per process", &reference.process),
+        ("Per host", &reference.host),
+        ("procmon itself", &reference.agent),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        write!(
+            out,
+            "\n## {title}\n\n\
+             | metric | instrument | unit | attributes | source | level | switch | description |\n\
+             |---|---|---|---|---|---|---|---|\n"
+        )
+        .expect("a string takes all");
+        for row in rows {
+            let sum = matches!(row.instrument, "Counter" | "UpDownCounter");
+            let mark = if sum && !row.additive { " ¬" } else { "" };
+            writeln!(
+                out,
+                "| `{}` | {}{mark}, {} | `{}` | {} | {} | {} | {} | {} |",
+                row.name,
+                row.instrument,
+                row.number,
+                row.unit,
+                row.labels(),
+                row.source,
+                row.level,
+                row.switch,
+                row.description,
+            )
+            .expect("a string takes all");
+        }
+    }
+    out
+}
+
+/// The reference as JSON: `{"process": [...], "host": [...], "agent": [...]}`.
+pub fn json() -> String {
+    let mut text = serde_json::to_string_pretty(&Reference::new())
+        .expect("strings and booleans are always JSON");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_both_references() {
+        let markdown = markdown();
+        let json: serde_json::Value = serde_json::from_str(&json()).unwrap();
+        let names = PROCESS.iter().map(|m| m.name);
+        let names = names.chain(HOST.iter().map(|m| m.name));
+        let names: Vec<_> = names.chain(AGENT.iter().map(|m| m.name)).collect();
+        for name in &names {
+            assert!(markdown.contains(&format!("| `{name}` |")), "{name}");
+        }
+        let scopes = ["process", "host", "agent"];
+        let documented: Vec<_> = scopes
+            .iter()
+            .flat_map(|scope| json[scope].as_array().unwrap())
+            .map(|row| row["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(documented, names);
+    }
+
+    #[test]
+    fn a_row_says_all_its_columns() {
+        let row = "| `process.cpu.time` | Counter, double | `s` | `cpu.mode` = user, system \
+                   | kernel | recommended | cpu | CPU time of the process, all its threads, \
+                   since its start. |\n";
+        assert!(markdown().contains(row));
+        assert!(markdown().contains("| `procmon.cpu.limit` | UpDownCounter ¬, double |"));
+    }
+
+    #[test]
+    fn no_cell_breaks_the_table() {
+        for line in markdown().lines().filter(|line| line.starts_with('|')) {
+            assert_eq!(line.matches('|').count(), 9, "{line}");
+        }
+    }
+}

@@ -14,3 +14,6 @@ pub use row::{
     AgentRead, AgentReading, Attribute, ExporterHealth, HostRead, Instrument, Level, Metric,
     Number, Points, ProcessRead, ProcessReading, Source, Switch, Value,
 };
+
+#[cfg(test)]
+mod tests;

@@ -253,11 +253,8 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
             |t| [t.read_chars, t.write_chars])).by(DISK_DIRECTION).opt_in(),
     row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
-        "Time since the process started.",
-        |p, out| {
-            let end = p.sample.exit.map_or(p.at_unix_ns, |exit| exit.at_unix_ns);
-            float(out, &[], Some(seconds(end.saturating_sub(p.sample.created_unix_ns))));
-        }).float(),
+        "Time since the process started; in its last point, how long it lived.",
+        |p, out| float(out, &[], p.sample.totals.uptime_ns.map(seconds))).float(),
     row("procmon.process.forks", Sum, "{fork}", Probe, Switch::Always,
         "Child processes the process made; threads are not counted.",
         |p, out| counter(p, out, Counter::Forks)),
@@ -350,16 +347,17 @@ fn operations(
 }
 
 /// The failures of an operation by errno name; those beyond the kernel's slots
-/// come last, as `_OTHER`.
+/// and those without a name come last, together, as `_OTHER`.
 fn failures(probes: &ProbeCounters, operation: Operation, mut each: impl FnMut(&str, u64)) {
     let mut rest = probes.get(operation.failed());
     for (of, errno, count) in &probes.failures {
-        if *of == operation {
-            each(errno::name(*errno), *count);
+        let name = errno::name(*errno);
+        if *of == operation && name != errno::OTHER {
+            each(name, *count);
             rest = rest.saturating_sub(*count);
         }
     }
     if rest > 0 {
-        each("_OTHER", rest);
+        each(errno::OTHER, rest);
     }
 }

@@ -1,8 +1,11 @@
 //! Names of error numbers.
 
+/// OpenTelemetry's value for an error without a name.
+pub const OTHER: &str = "_OTHER";
+
 /// The name of a Linux error number (errno(3), include/uapi/asm-generic/errno.h;
-/// the same on x86-64 and arm64); `_OTHER`, OpenTelemetry's value for an error
-/// without a name, for the few the kernel keeps to itself.
+/// the same on x86-64 and arm64); [`OTHER`] for the few the kernel keeps to
+/// itself.
 pub const fn name(errno: u32) -> &'static str {
     match errno {
         1 => "EPERM",
@@ -136,7 +139,7 @@ pub const fn name(errno: u32) -> &'static str {
         131 => "ENOTRECOVERABLE",
         132 => "ERFKILL",
         133 => "EHWPOISON",
-        _ => "_OTHER",
+        _ => OTHER,
     }
 }
 

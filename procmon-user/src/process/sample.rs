@@ -11,6 +11,9 @@ use super::{Metadata, ProcessId};
 /// value that could not be read: never 0 in its place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
+    /// Time since its start, by the clock that is never stepped; at its end,
+    /// how long it lived.
+    pub uptime_ns: Option<u64>,
     /// User time, adjusted as /proc shows it.
     pub user_ns: Option<u64>,
     /// System time, adjusted as /proc shows it.

@@ -63,6 +63,7 @@ pub fn sample(pid: u32) -> ProcessSample {
         }),
         chosen: false,
         totals: Totals {
+            uptime_ns: Some(1_000_000_000),
             user_ns: n(1),
             system_ns: n(2),
             on_cpu_ns: n(3),

@@ -1,0 +1,42 @@
+//! What user space tells the kernel programs before they are loaded.
+
+/// Constants of one run, in the programs' read-only data: the verifier knows
+/// them and drops the code they switch off. Integers are 0 or 1 where they
+/// answer a question.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Count every process, not only those in the COUNTERS map.
+    pub all: u32,
+    /// Count the children of counted processes.
+    pub children: u32,
+    /// With `all`: count kernel threads too.
+    pub kernel_threads: u32,
+    /// `procmon exec`: count the children of this thread group from their
+    /// first execve on; 0 for none.
+    pub exec_parent: u32,
+    /// Shift from bytes to pages.
+    pub page_shift: u32,
+    /// Where `mm_struct.rss_stat`'s first counter stands (the field changed
+    /// its type in Linux 6.2).
+    pub rss_offset: u32,
+    /// Bytes from one counter of `rss_stat` to the next.
+    pub rss_stride: u32,
+    /// Ring buffer bytes that may wait before user space is woken.
+    pub wakeup_bytes: u32,
+}
+
+/// The global variable of the [`Config`].
+pub const CONFIG: &str = "CONFIG";
+/// The global array of offsets, by [`crate::Field`].
+pub const OFFSETS: &str = "OFFSETS";
+/// The global array of [`crate::ThreadStat`]'s offsets in `task_struct`.
+pub const TASK_STATS: &str = "TASK_STATS";
+/// The global array of [`crate::ThreadStat`]'s offsets in `signal_struct`.
+pub const SIGNAL_STATS: &str = "SIGNAL_STATS";
+/// The offset of what this kernel does not have: reads as 0.
+pub const ABSENT: u32 = u32::MAX;
+/// How many system call numbers the fallback program's table has.
+pub const SYSCALL_NUMBERS: usize = 512;
+/// In that table: fcntl, whose command must be looked at.
+pub const SYSCALL_FCNTL: u32 = 100;

@@ -1,0 +1,3 @@
+//! Iterator programs.
+
+mod task;

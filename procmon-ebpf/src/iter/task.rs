@@ -1,0 +1,276 @@
+//! The snapshot: one pass over all tasks, one record a thread, with the
+//! process's entry after its leader's record.
+//!
+//! Hook: the `task` iterator (kernel/bpf/task_iter.c), which calls the program
+//! once for each thread of the reader's PID namespace. When its buffer is full
+//! it drops what the call wrote and calls again for the same task: everything
+//! here may happen twice.
+
+use aya_ebpf::bindings::seq_file;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
+use procmon_common::records::{
+    EntryRecord, LeaderRecord, ThreadRecord, kind, state, thread as tracked,
+};
+use procmon_common::{Field, ProcessEntry, ThreadStat};
+
+use crate::maps::{COUNTERS, SCRATCH, thread};
+use crate::offsets::{Object, address, config, load, peek, peek_at, signal_stat, task_stat};
+use crate::{atomic, process};
+
+/// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
+const TASK_DEAD: u32 = 0x80;
+/// Index of RLIMIT_NOFILE (include/uapi/asm-generic/resource.h).
+const RLIMIT_NOFILE: usize = 7;
+/// Words of the descriptor bitmap that are looked through: 16,384 descriptors.
+const BITMAP_WORDS: u32 = 256;
+
+/// The iterator's context: `struct bpf_iter__task`.
+#[repr(C)]
+pub struct Context {
+    meta: *const Meta,
+    task: Object,
+}
+
+/// `struct bpf_iter_meta`.
+#[repr(C)]
+struct Meta {
+    sequence: *mut seq_file,
+    session: u64,
+    number: u64,
+}
+
+/// iter/task.
+///
+/// # Safety
+/// The kernel calls it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub unsafe extern "C" fn task_snapshot(ctx: *const Context) -> i32 {
+    // SAFETY: the verifier knows the context; a null task ends the pass.
+    unsafe {
+        let task = (*ctx).task;
+        if !task.is_null() {
+            show((*(*ctx).meta).sequence, task);
+        }
+    }
+    0
+}
+
+/// # Safety
+/// `task` is a task the verifier knows, `sequence` the iterator's.
+#[inline(always)]
+unsafe fn show(sequence: *mut seq_file, task: Object) {
+    // SAFETY: the caller's, and map values.
+    unsafe {
+        let tgid: u32 = load(task, Field::TaskTgid);
+        let Some(entry) = counted(task, tgid) else {
+            return;
+        };
+        let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
+        meet(entry, task, dead);
+        if load::<u32>(task, Field::TaskPid) != tgid {
+            if !dead {
+                show_thread(sequence, task, tgid);
+            }
+        } else if let Some(record) = SCRATCH.get_ptr_mut(0) {
+            describe(record, task, tgid, dead);
+            write(sequence, record);
+            let header = EntryRecord {
+                kind: kind::ENTRY,
+                pid: tgid,
+            };
+            write(sequence, &header);
+            write(sequence, entry);
+        }
+    }
+}
+
+/// The entry of a process that is to be shown, made at first sight when every
+/// process is.
+///
+/// # Safety
+/// As [`show`].
+#[inline(always)]
+unsafe fn counted(task: Object, tgid: u32) -> Option<*mut ProcessEntry> {
+    // SAFETY: the caller's, and map values.
+    unsafe {
+        let entry = match COUNTERS.get_ptr_mut(tgid) {
+            Some(entry) => entry,
+            None => {
+                let absent = config!(all) == 0
+                    || load::<u32>(task, Field::TaskExitState) != 0
+                    || config!(kernel_threads) == 0 && process::is_kernel_thread(task);
+                if absent {
+                    return None;
+                }
+                let entry = process::insert(tgid)?;
+                (*entry).state = state::WANTED;
+                entry
+            }
+        };
+        match (*entry).state {
+            state::ACTIVE => Some(entry),
+            state::WANTED => {
+                begin(entry, task);
+                Some(entry)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Begins to count a process that is older than the attach: what signal_struct
+/// keeps of its dead threads is where its totals start.
+///
+/// # Safety
+/// As [`show`]; `entry` is a map value.
+#[inline(always)]
+unsafe fn begin(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's; indexes in bounds.
+    unsafe {
+        process::identify(entry, task);
+        (*entry).since_ns = bpf_ktime_get_boot_ns();
+        let signal: u64 = load(task, Field::TaskSignal);
+        let mut index = 0;
+        while index < ThreadStat::COUNT {
+            (*entry).dead[index] = signal_stat(signal as Object, index);
+            index += 1;
+        }
+        (*entry).state = state::ACTIVE;
+    }
+}
+
+/// Begins to count a thread that is older than the attach. A zombie leader has
+/// done its last switch already: its totals join the dead ones', once.
+///
+/// # Safety
+/// As [`show`]; `entry` is a map value.
+#[inline(always)]
+unsafe fn meet(entry: *mut ProcessEntry, task: Object, dead: bool) {
+    // SAFETY: the caller's, and map values.
+    unsafe {
+        if !dead {
+            if thread(task).is_none() {
+                process::track(entry, task);
+            }
+        } else if let Some(thread) = crate::maps::thread_or_new(task)
+            && atomic::replace(&raw mut (*thread).tracked, tracked::NEW, tracked::DEAD)
+                == tracked::NEW
+        {
+            process::bury(entry, task);
+        }
+    }
+}
+
+/// # Safety
+/// As [`show`].
+#[inline(always)]
+unsafe fn show_thread(sequence: *mut seq_file, task: Object, tgid: u32) {
+    let mut record = ThreadRecord {
+        kind: kind::THREAD,
+        pid: tgid,
+        stats: [0; ThreadStat::COUNT],
+    };
+    let mut index = 0;
+    while index < ThreadStat::COUNT {
+        // SAFETY: a task the verifier knows, an index in bounds.
+        record.stats[index] = unsafe { task_stat(task, index) };
+        index += 1;
+    }
+    // SAFETY: the caller's.
+    unsafe { write(sequence, &record) };
+}
+
+/// Fills in a leader's record.
+///
+/// # Safety
+/// As [`show`]; `record` is a map value.
+#[inline(always)]
+unsafe fn describe(record: *mut LeaderRecord, task: Object, tgid: u32, dead: bool) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        (*record).kind = kind::LEADER;
+        (*record).pid = tgid;
+        let parent: u64 = load(task, Field::TaskParent);
+        (*record).parent = peek(parent as Object, Field::TaskTgid);
+        let cred: u64 = load(task, Field::TaskCred);
+        (*record).uid = peek(cred as Object, Field::CredUid);
+        (*record).flags = load(task, Field::TaskFlags);
+        (*record).exit_state = load(task, Field::TaskExitState);
+        (*record).start_ns = load(task, Field::TaskStart);
+        let signal: u64 = load(task, Field::TaskSignal);
+        let signal = signal as Object;
+        (*record).threads = peek(signal, Field::SignalThreads);
+        (*record).prev_utime = peek(signal, Field::SignalPrevUtime);
+        (*record).prev_stime = peek(signal, Field::SignalPrevStime);
+        let limits = address(signal, Field::SignalLimits);
+        (*record).descriptor_limit = peek_at(limits, RLIMIT_NOFILE * 16);
+        let mut index = 0;
+        while index < ThreadStat::COUNT {
+            (*record).stats[index] = if dead { 0 } else { task_stat(task, index) };
+            (*record).signal_stats[index] = signal_stat(signal, index);
+            index += 1;
+        }
+        let files: u64 = load(task, Field::TaskFiles);
+        (*record).descriptors = descriptors(files as Object);
+        let mm: u64 = load(task, Field::TaskMm);
+        (*record).has_mm = (mm != 0) as u32;
+        memory(record, mm as Object);
+        process::executable(&raw mut (*record).executable, task, mm);
+    }
+}
+
+/// # Safety
+/// As [`describe`].
+#[inline(always)]
+unsafe fn memory(record: *mut LeaderRecord, mm: Object) {
+    // SAFETY: the caller's; without mm all reads as zeros.
+    unsafe {
+        let first = config!(rss_offset) as usize;
+        let stride = config!(rss_stride) as usize;
+        (*record).rss_pages[0] = peek_at(mm, first);
+        (*record).rss_pages[1] = peek_at(mm, first + stride);
+        (*record).rss_pages[2] = peek_at(mm, first + 2 * stride);
+        (*record).rss_pages[3] = peek_at(mm, first + 3 * stride);
+        (*record).total_vm_pages = peek(mm, Field::MmTotalVm);
+        (*record).hiwater_rss_pages = peek(mm, Field::MmHighRss);
+        (*record).page_table_bytes = peek(mm, Field::MmPageTables);
+    }
+}
+
+/// Counts the bits of the open descriptors' bitmap; `u64::MAX` when the table
+/// is larger than is looked through.
+#[inline(always)]
+fn descriptors(files: Object) -> u64 {
+    // SAFETY: reads behind any pointer, checked by the helper.
+    unsafe {
+        let table: u64 = peek(files, Field::FilesTable);
+        let table = table as Object;
+        let size: u32 = peek(table, Field::TableSize);
+        let open: u64 = peek(table, Field::TableOpen);
+        if size > BITMAP_WORDS * 64 {
+            return u64::MAX;
+        }
+        let mut count = 0;
+        let mut word = 0;
+        while word < BITMAP_WORDS {
+            if word * 64 >= size {
+                break;
+            }
+            let bits: u64 = peek_at(open as Object, word as usize * 8);
+            count += u64::from(bits.count_ones());
+            word += 1;
+        }
+        count
+    }
+}
+
+/// # Safety
+/// `record` points to a whole `T` without padding.
+#[inline(always)]
+unsafe fn write<T>(sequence: *mut seq_file, record: *const T) {
+    // SAFETY: the caller's; a full buffer is the iterator's affair.
+    unsafe {
+        let _ = bpf_seq_write(sequence, record.cast(), size_of::<T>() as u32);
+    }
+}

@@ -1,0 +1,102 @@
+//! Births and programs: who is counted from when on.
+//!
+//! Hooks: sched:sched_process_fork (kernel/fork.c, before the child first
+//! runs) and sched:sched_process_exec (fs/exec.c, after the program's loader,
+//! whose mappings are no system calls, and before its first instruction).
+//! Ends are seen by the switch program: only a thread's last switch knows its
+//! whole CPU time.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use procmon_common::counters::WAIT_BUCKETS;
+use procmon_common::records::{FAILURE_SLOTS, FailureSlot, state};
+use procmon_common::{Counter, Field, ProcessEntry};
+
+use crate::maps::COUNTERS;
+use crate::offsets::{Object, config, load};
+use crate::{count, process};
+
+/// sched_process_fork(parent, child).
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
+    fork(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[inline(always)]
+fn fork(parent: Object, child: Object) {
+    // SAFETY: both are tasks the verifier knows.
+    unsafe {
+        let parent_tgid: u32 = load(parent, Field::TaskTgid);
+        let child_tgid: u32 = load(child, Field::TaskTgid);
+        let family = COUNTERS.get_ptr_mut(parent_tgid);
+        if parent_tgid == child_tgid {
+            if let Some(entry) = family {
+                process::track(entry, child);
+            }
+            return;
+        }
+        let parent_state = match family {
+            Some(entry) => {
+                if (*entry).state == state::ACTIVE {
+                    count::add(entry, Counter::Forks, 1);
+                }
+                (*entry).state
+            }
+            None => 0,
+        };
+        let inherited = config!(children) != 0
+            && (parent_state == state::ACTIVE || parent_state == state::WANTED);
+        let wanted = if inherited
+            || config!(all) != 0
+                && (config!(kernel_threads) != 0 || !process::is_kernel_thread(child))
+        {
+            state::ACTIVE
+        } else if config!(exec_parent) != 0 && parent_tgid == config!(exec_parent) {
+            state::PENDING
+        } else {
+            return;
+        };
+        if let Some(entry) = process::insert(child_tgid) {
+            process::identify(entry, child);
+            (*entry).parent = parent_tgid;
+            (*entry).since_ns = (*entry).start_ns;
+            process::track(entry, child);
+            (*entry).state = wanted;
+        }
+    }
+}
+
+/// sched_process_exec(task, old_pid, bprm), in the task itself.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task: Object = ctx.arg(0);
+    // SAFETY: a task the verifier knows, and its map value.
+    unsafe {
+        if let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskTgid)) {
+            if (*entry).state == state::PENDING {
+                restart(entry);
+            }
+            process::identify_program(entry, task);
+            count::add(entry, Counter::Execs, 1);
+        }
+    }
+    0
+}
+
+/// `procmon exec`: what came before the program does not count.
+///
+/// # Safety
+/// `entry` is a map value; its process has one thread, which is here.
+#[inline(always)]
+unsafe fn restart(entry: *mut ProcessEntry) {
+    // SAFETY: the caller's.
+    unsafe {
+        (*entry).counters = [0; Counter::COUNT];
+        (*entry).failures = [FailureSlot { key: 0, count: 0 }; FAILURE_SLOTS];
+        (*entry).waits = [0; WAIT_BUCKETS];
+        (*entry).since_ns = bpf_ktime_get_boot_ns();
+        (*entry).state = state::ACTIVE;
+    }
+}

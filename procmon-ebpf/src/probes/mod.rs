@@ -1,0 +1,7 @@
+//! The programs on hooks, one file a family.
+
+pub mod files;
+mod lifecycle;
+pub mod memory;
+mod sched;
+mod syscall;

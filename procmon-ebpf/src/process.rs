@@ -1,0 +1,190 @@
+//! Making, filling and publishing the entry of a process.
+
+use aya_ebpf::bindings::BPF_ANY;
+use aya_ebpf::helpers::generated::{
+    bpf_ktime_get_boot_ns, bpf_map_update_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
+    bpf_ringbuf_query,
+};
+use aya_log_ebpf::warn;
+use procmon_common::records::{EXECUTABLE_LEN, state, thread};
+use procmon_common::{Field, Loss, ProcessEntry, ThreadStat, ThreadState};
+
+use crate::atomic;
+use crate::maps::{COUNTERS, EVENTS, TEMPLATE, lose, thread_or_new};
+use crate::offsets::{Object, address, config, load, peek, task_stat};
+
+/// `task_struct.flags` of a kernel thread (include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// `bpf_ringbuf_query`: bytes not yet consumed (include/uapi/linux/bpf.h).
+const BPF_RB_AVAIL_DATA: u64 = 0;
+const BPF_RB_NO_WAKEUP: u64 = 1;
+const BPF_RB_FORCE_WAKEUP: u64 = 2;
+
+/// Whether a task is a kernel thread.
+#[inline(always)]
+pub fn is_kernel_thread(task: Object) -> bool {
+    // SAFETY: a task the verifier knows.
+    unsafe { load::<u32>(task, Field::TaskFlags) & PF_KTHREAD != 0 }
+}
+
+/// Inserts an entry of zeros for `tgid`, over any that is there; `None` when
+/// there was no room, which is counted.
+#[inline(always)]
+pub fn insert(tgid: u32) -> Option<*mut ProcessEntry> {
+    if let Some(stale) = COUNTERS.get_ptr_mut(tgid) {
+        // SAFETY: a map value.
+        if unsafe { (*stale).state } == state::EXITED {
+            lose(Loss::ExitRecordLost);
+        }
+    }
+    let template = TEMPLATE.get_ptr(0)?;
+    // SAFETY: key and value are of the map's types.
+    let failed = unsafe {
+        bpf_map_update_elem(
+            (&raw const COUNTERS).cast_mut().cast(),
+            (&raw const tgid).cast(),
+            template.cast(),
+            u64::from(BPF_ANY),
+        )
+    };
+    if failed != 0 {
+        // Once: the count is in LOSSES.
+        if lose(Loss::NoRoomForProcess) == 0 {
+            warn!(
+                (),
+                "no room in COUNTERS for process {}: it and others are not counted", tgid
+            );
+        }
+        return None;
+    }
+    COUNTERS.get_ptr_mut(tgid)
+}
+
+/// Fills in who a process is, from any of its threads.
+///
+/// # Safety
+/// `entry` is a map value, `task` a task the verifier knows.
+#[inline(always)]
+pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        (*entry).pid = load(task, Field::TaskTgid);
+        let parent: u64 = load(task, Field::TaskParent);
+        (*entry).parent = peek(parent as Object, Field::TaskTgid);
+        let leader: u64 = load(task, Field::TaskLeader);
+        (*entry).start_ns = peek(leader as Object, Field::TaskStart);
+        identify_program(entry, task);
+    }
+}
+
+/// Fills in what an execve changes: the program's name, the owner, the break.
+///
+/// # Safety
+/// As [`identify`].
+#[inline(always)]
+pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        let cred: u64 = load(task, Field::TaskCred);
+        (*entry).uid = peek(cred as Object, Field::CredUid);
+        let mm: u64 = load(task, Field::TaskMm);
+        (*entry).brk = peek(mm as Object, Field::MmBrk);
+        executable(&raw mut (*entry).executable, task, mm);
+    }
+}
+
+/// Writes the base name of a task's program: its exe_file's directory entry,
+/// or, without address space, its comm.
+///
+/// # Safety
+/// `name` is in a map value, `task` a task the verifier knows.
+#[inline(always)]
+pub unsafe fn executable(name: *mut [u8; EXECUTABLE_LEN], task: Object, mm: u64) {
+    // SAFETY: the helpers check the addresses and keep within the length.
+    unsafe {
+        if mm == 0 {
+            let _ = bpf_probe_read_kernel(name.cast(), 16, address(task, Field::TaskComm).cast());
+        } else {
+            let file: u64 = peek(mm as Object, Field::MmExeFile);
+            let dentry: u64 = peek(file as Object, Field::FileDentry);
+            let string: u64 = peek(dentry as Object, Field::DentryName);
+            let _ =
+                bpf_probe_read_kernel_str(name.cast(), EXECUTABLE_LEN as u32, string as *const _);
+        }
+    }
+}
+
+/// Begins to count a thread: its totals so far are no news.
+///
+/// # Safety
+/// `entry` is a map value, `task` a task the verifier knows.
+#[inline(always)]
+pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut ThreadState> {
+    let state = thread_or_new(task)?;
+    // SAFETY: a map value and a task the verifier knows. The fork hook and the
+    // iterator may both see a thread first: one of them wins.
+    unsafe {
+        if atomic::replace(&raw mut (*state).tracked, thread::NEW, thread::ALIVE) == thread::NEW {
+            (*state).runtime = load(task, Field::TaskRuntime);
+            (*state).run_delay = load(task, Field::TaskRunDelay);
+            atomic::add(&raw mut (*entry).threads, 1);
+        }
+    }
+    Some(state)
+}
+
+/// Adds a thread's totals to those of its process's dead threads.
+///
+/// # Safety
+/// As [`track`].
+#[inline(always)]
+pub unsafe fn bury(entry: *mut ProcessEntry, task: Object) {
+    let mut index = 0;
+    while index < ThreadStat::COUNT {
+        // SAFETY: an index in bounds, and the caller's.
+        unsafe {
+            let value = task_stat(task, index);
+            atomic::add(&raw mut (*entry).dead[index], value);
+        }
+        index += 1;
+    }
+}
+
+/// Makes an entry final and hands it over. When the ring buffer is full, the
+/// entry stays in the map, where user space looks for it.
+///
+/// # Safety
+/// As [`track`]; the last thread of the process calls it, once.
+#[inline(always)]
+pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's.
+    unsafe {
+        let signal: u64 = load(task, Field::TaskSignal);
+        let signal = signal as Object;
+        (*entry).exit_ns = bpf_ktime_get_boot_ns();
+        (*entry).exit_code = peek(signal, Field::SignalExitCode);
+        (*entry).max_rss_pages = peek(signal, Field::SignalMaxRss);
+        (*entry).prev_utime = peek(signal, Field::SignalPrevUtime);
+        (*entry).prev_stime = peek(signal, Field::SignalPrevStime);
+        (*entry).state = state::EXITED;
+        if EVENTS.output(&*entry, wakeup()) == Ok(()) {
+            let _ = COUNTERS.remove((*entry).pid);
+        } else {
+            lose(Loss::ExitRecordDeferred);
+        }
+    }
+}
+
+/// Wakes user space when enough has come together; it looks by itself at
+/// every tick.
+#[inline(always)]
+fn wakeup() -> u64 {
+    // SAFETY: the helper only reads the ring buffer's positions.
+    let waiting =
+        unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), BPF_RB_AVAIL_DATA) };
+    if waiting >= u64::from(config!(wakeup_bytes)) {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    }
+}

@@ -1,0 +1,155 @@
+//! Wires the flow: the collector's thread makes a view a tick, each consumer
+//! takes views at its own pace, and all of it ends in order.
+
+mod consumers;
+mod control;
+mod schedule;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow};
+use log::warn;
+use tokio::sync::broadcast;
+
+use crate::analysis::Rates;
+use crate::collector::Collector;
+use crate::shape::View;
+pub use consumers::{Consumer, ConsumerHealth, spawn};
+pub use control::Control;
+use control::{Order, Wake};
+pub use schedule::Schedule;
+
+/// How many views a consumer may be behind before it loses the oldest.
+const VIEWS: usize = 16;
+
+/// The way of the views.
+pub type Views = broadcast::Sender<Arc<View>>;
+
+/// A way for views, to subscribe consumers to before [`Agent::start`].
+pub fn views() -> Views {
+    broadcast::channel(VIEWS).0
+}
+
+/// The thread that collects.
+pub struct Agent {
+    thread: JoinHandle<(Collector, Result<()>)>,
+    control: Control,
+}
+
+impl Agent {
+    /// Starts to collect. The way of the views closes when collecting ends, so
+    /// that the consumers end too; `done` is called then.
+    pub fn start(
+        collector: Collector,
+        schedule: Schedule,
+        views: Views,
+        control: &Control,
+        done: impl FnOnce() + Send + 'static,
+    ) -> Result<Self> {
+        let control = control.clone();
+        let its_control = control.clone();
+        let thread = std::thread::Builder::new()
+            .name("procmon-collect".to_owned())
+            .spawn(move || {
+                let mut collector = collector;
+                let result = collect(&mut collector, schedule, &views, &its_control);
+                drop(views);
+                done();
+                (collector, result)
+            })
+            .context("cannot start the collector's thread")?;
+        Ok(Self { thread, control })
+    }
+
+    /// Ends collecting, if it has not ended, and gives the collector back with
+    /// how it went.
+    pub fn stop(self) -> Result<(Collector, Result<()>)> {
+        self.control.stop();
+        self.thread
+            .join()
+            .map_err(|_| anyhow!("the collector's thread panicked"))
+    }
+}
+
+/// Collects until the schedule or an order ends it, or all that was to be
+/// watched has ended.
+fn collect(
+    collector: &mut Collector,
+    mut schedule: Schedule,
+    views: &Views,
+    control: &Control,
+) -> Result<()> {
+    let mut rates = Rates::default();
+    let mut late = false;
+    loop {
+        let frame = Arc::new(collector.tick(late)?);
+        let derived = rates.derive(&frame);
+        // Without a consumer nobody listens: that is no failure.
+        let _ = views.send(Arc::new(View { frame, derived }));
+        if collector.ended() {
+            return Ok(());
+        }
+        let Some(due) = schedule.next() else {
+            return rest(collector, &schedule, control);
+        };
+        match wait(collector, due, control)? {
+            Next::Tick => late = schedule.is_late(),
+            Next::Last => {
+                schedule = Schedule::new(std::time::Duration::ZERO, Some(1), None);
+                late = false;
+            }
+            Next::Stop => return Ok(()),
+        }
+    }
+}
+
+/// What comes after a wait.
+enum Next {
+    Tick,
+    /// One last tick, now.
+    Last,
+    Stop,
+}
+
+/// Waits for the next tick, taking in ends meanwhile.
+fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Next> {
+    let wakeup = collector.wakeup();
+    let mut grace = None;
+    loop {
+        match control.order() {
+            Order::Run => {}
+            Order::Stop => return Ok(Next::Stop),
+            Order::Finish(pid) => {
+                let until = *grace.get_or_insert_with(|| control.grace());
+                if collector.has_ended(pid) {
+                    return Ok(Next::Last);
+                }
+                if Instant::now() >= until {
+                    warn!("the end of the command was not seen: its totals may be short");
+                    return Ok(Next::Last);
+                }
+            }
+        }
+        let until = grace.map_or(due, |grace: Instant| grace.min(due));
+        match control.wait(until, wakeup)? {
+            Wake::Due if grace.is_none() => return Ok(Next::Tick),
+            Wake::Due | Wake::Told => {}
+            Wake::Events => {
+                collector.absorb();
+                if collector.ended() {
+                    return Ok(Next::Last);
+                }
+            }
+        }
+    }
+}
+
+/// Waits out a duration that is no multiple of the interval.
+fn rest(collector: &mut Collector, schedule: &Schedule, control: &Control) -> Result<()> {
+    match schedule.end() {
+        Some(end) if !schedule.counted_out() => wait(collector, end, control).map(drop),
+        _ => Ok(()),
+    }
+}

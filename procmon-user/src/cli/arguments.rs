@@ -1,0 +1,79 @@
+//! Options that more than one command has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often, how long, and where to.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Time between two frames, 10ms to 24h
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    /// End after this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// End after this many frames; the first is taken at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Do without kernel programs: read /proc only
+    #[arg(long)]
+    pub no_ebpf: bool,
+    /// Export OTLP to this endpoint
+    ///
+    /// Means what OTEL_EXPORTER_OTLP_ENDPOINT means. gRPC, or HTTP/protobuf for port 4318;
+    /// OTEL_EXPORTER_OTLP_PROTOCOL says otherwise. Without a value: http://127.0.0.1:4317.
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = false)]
+    pub otlp: Option<Option<String>>,
+    /// Write the text report to this file, - for stdout
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write one JSON object a process and frame to this file, - for stdout
+    #[arg(long, value_name = "FILE")]
+    pub jsonl: Option<PathBuf>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = time(text)?;
+    if (SHORTEST..=LONGEST).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("{text} is out of range: from 10ms to 24h"))
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = time(text)?;
+    if duration.is_zero() {
+        return Err("a duration is more than 0".to_owned());
+    }
+    Ok(duration)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number with its unit: 500ms, 10s, 5m, 1h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_10_ms_to_24_h_inclusive() {
+        assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
+        assert_eq!(interval("24h"), Ok(LONGEST));
+        for outside in ["9ms", "24h 1ms", "0s"] {
+            assert!(interval(outside).unwrap_err().contains("from 10ms to 24h"));
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_explained() {
+        assert!(interval("10").unwrap_err().contains("500ms"));
+    }
+}

@@ -1,0 +1,229 @@
+//! `procmon exec`: run a command and count all it does.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use log::error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::arguments::Common;
+use super::failure::Failure;
+use super::outputs::{Outputs, Plan};
+use crate::agent::{self, Agent, Control, Schedule};
+use crate::collector::{Collector, Selection};
+use crate::export::summary::Summary;
+use crate::process::ProcessSample;
+use crate::shape::View;
+
+/// Status when procmon itself fails, as env(1) and timeout(1) have it.
+const FAILED: u8 = 125;
+
+/// Run a command, count all that it and its children do, and sum it up
+///
+/// Counting begins with the command's own first instruction: what happens between fork and
+/// exec does not count. The summary goes to stderr; stdout is the command's. Ends with the
+/// command's status, 126 if it is not executable, 127 if it is not found, 128+N if signal N
+/// killed it, 125 if procmon itself fails.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Runs the command.
+pub fn exec(args: Args) -> Result<ExitCode, Failure> {
+    for (flag, path) in [
+        ("report", &args.common.report),
+        ("jsonl", &args.common.jsonl),
+    ] {
+        if path.as_deref() == Some(Path::new("-")) {
+            return Err(Failure::Usage(format!(
+                "--{flag} - is refused with exec: stdout is the command's; give it a file"
+            )));
+        }
+    }
+    let plan = Plan::new(&args.common, false)?.without_default_report(&args.common);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(trace(args, plan)).map_err(as_own)
+}
+
+/// procmon's own failures are 125: the other statuses are the command's.
+fn as_own(failure: Failure) -> Failure {
+    match failure {
+        Failure::Internal(error) => Failure::Command(FAILED, format!("{error:#}")),
+        other => other,
+    }
+}
+
+async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
+    let common = &args.common;
+    let program = &args.command[0];
+    let mut collector = Collector::open(Selection::Command, !common.no_ebpf)?;
+    let views = agent::views();
+    let outputs = Outputs::open(
+        plan,
+        common.interval,
+        &views,
+        &tokio::runtime::Handle::current(),
+    )?;
+    let sum = agent::spawn(&views, "summary", Sum::of(&args.command), |sum, view| {
+        sum.take(view);
+        ControlFlow::Continue(())
+    })?;
+    let control = Control::new()?;
+    let mut signals = Forwarded::take()?;
+    let begin = Instant::now();
+    let mut child = match spawn(&args.command) {
+        Ok(child) => child,
+        Err(error) => {
+            collector.close();
+            return Err(not_started(program, &error));
+        }
+    };
+    let pid = child.id();
+    collector.watch_command(pid);
+    let schedule = Schedule::new(common.interval, common.count, common.duration).lingering();
+    let agent = Agent::start(collector, schedule, views, &control, || {})?;
+    let (sender, mut ended) = oneshot::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    let status = loop {
+        tokio::select! {
+            status = &mut ended => break status.context("waiting for the command")?,
+            number = signals.next() => pass_on(pid, number),
+        }
+    };
+    let elapsed = begin.elapsed();
+    control.finish(pid);
+    let (collector, result) = agent.stop()?;
+    collector.close();
+    outputs.close().await?;
+    let mut summary = sum.join()?.finish();
+    if common.no_ebpf {
+        summary.note("what the kernel probes count (--no-ebpf)");
+    }
+    summary.write(&mut io::stderr().lock(), elapsed)?;
+    if let Err(problem) = result {
+        error!("{problem:#}");
+        return Ok(ExitCode::from(FAILED));
+    }
+    Ok(ExitCode::from(code(status?)))
+}
+
+/// Starts the command with the signals' dispositions as they were.
+fn spawn(command: &[OsString]) -> io::Result<Child> {
+    let mut child = Command::new(&command[0]);
+    child.args(&command[1..]).arg0(&command[0]);
+    child.spawn()
+}
+
+fn not_started(program: &OsStr, error: &io::Error) -> Failure {
+    let program = Path::new(program).display();
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::Command(127, format!("{program}: not found")),
+        io::ErrorKind::PermissionDenied => {
+            Failure::Command(126, format!("{program}: not executable: {error}"))
+        }
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            Failure::Command(126, format!("{program}: not executable: {error}"))
+        }
+        _ => Failure::Command(FAILED, format!("{program}: {error}")),
+    }
+}
+
+/// The command's own status, 128 + n when signal n killed it.
+fn code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(FAILED)
+}
+
+/// What the consumer that sums up keeps.
+struct Sum {
+    summary: Summary,
+    live: Vec<ProcessSample>,
+}
+
+impl Sum {
+    fn of(command: &[OsString]) -> Self {
+        let words = command.iter().map(|word| word.to_string_lossy());
+        Self {
+            summary: Summary::new(words),
+            live: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, view: &View) {
+        for sample in &view.frame.exited {
+            self.summary.add(sample);
+        }
+        self.live.clone_from(&view.frame.processes);
+    }
+
+    /// What outlives the command counts as far as it has come.
+    fn finish(mut self) -> Summary {
+        for sample in &self.live {
+            self.summary.add(sample);
+        }
+        self.summary
+    }
+}
+
+/// Signals that are the command's to handle: they are passed on.
+struct Forwarded {
+    received: mpsc::UnboundedReceiver<i32>,
+}
+
+impl Forwarded {
+    fn take() -> Result<Self, Failure> {
+        let (sender, received) = mpsc::unbounded_channel();
+        for kind in [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+        ] {
+            let mut stream = signal(kind).context("cannot take over a signal")?;
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                while stream.recv().await.is_some() && sender.send(kind.as_raw_value()).is_ok() {}
+            });
+        }
+        Ok(Self { received })
+    }
+
+    async fn next(&mut self) -> i32 {
+        match self.received.recv().await {
+            Some(number) => number,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Passes a signal on, unless the terminal has sent it to the whole foreground
+/// group, the command included.
+fn pass_on(pid: u32, number: i32) {
+    let from_terminal = matches!(number, libc::SIGINT | libc::SIGQUIT)
+        // SAFETY: isatty(3) only looks.
+        && unsafe { libc::isatty(0) } == 1;
+    if !from_terminal {
+        // SAFETY: kill(2) with the pid of a child that has not been waited for
+        // or, in the instant after, of nobody.
+        unsafe { libc::kill(pid.cast_signed(), number) };
+    }
+}

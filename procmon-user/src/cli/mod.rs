@@ -1,0 +1,75 @@
+//! The command line: one file a command.
+
+mod arguments;
+mod doctor;
+mod exec;
+mod failure;
+mod logging;
+mod metrics;
+mod outputs;
+mod run;
+mod signals;
+mod snapshot;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Tells for every process on a Linux host what it takes from the machine.
+#[derive(Debug, Parser)]
+#[command(name = "procmon", version, about, long_about = LONG, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG: &str = "\
+Tells for every process on a Linux host what it takes from the machine (memory, CPU,
+descriptors, disk), how that changes and why. It counts in the kernel, so that nothing is
+missed and the host does not feel it, reports on the terminal, and exports OTLP.";
+
+const AFTER: &str = "\
+Exit status: 0 done; 1 internal error; 2 usage, or no such process; 3 privilege or kernel
+support is missing (the message says what to do). `procmon exec` ends as its command does.
+
+Environment: OTEL_EXPORTER_OTLP_* as OpenTelemetry specifies; PROCMON_LOG=debug for more words.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch processes: report, write JSON lines, export OTLP
+    Run(run::Args),
+    /// Run a command, count all that it and its children do, and sum it up
+    Exec(exec::Args),
+    /// Show processes once, from /proc
+    Snapshot(snapshot::Args),
+    /// Say which probes work here, and why others do not
+    Doctor(doctor::Args),
+    /// List every metric procmon exports
+    Metrics(metrics::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start();
+    let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Exec(args) => exec::exec(args),
+        Command::Snapshot(args) => snapshot::snapshot(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Metrics(args) => metrics::metrics(&args),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+/// Prints what a command has to show. A closed pipe is a reader who has seen
+/// enough.
+fn stdout(text: &str) -> Result<ExitCode, Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,219 @@
+//! Where views go: opens the outputs that were asked for, starts a consumer for
+//! each, and ends them in order.
+
+use std::io::IsTerminal as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use log::{info, warn};
+use tokio::runtime::Handle;
+
+use super::arguments::Common;
+use super::failure::Failure;
+use crate::agent::{self, Consumer, ConsumerHealth, Views};
+use crate::export::jsonl::Jsonl;
+use crate::export::otlp::{
+    FileSettings, HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings,
+};
+use crate::export::report::Report;
+use crate::export::sink::Sink;
+use crate::metrics::ExporterHealth;
+use crate::proc::clock::now_unix_ns;
+use crate::telemetry::Telemetry;
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Plan {
+    report: Option<PathBuf>,
+    jsonl: Option<PathBuf>,
+    otlp: Option<Settings>,
+    all: bool,
+}
+
+impl Plan {
+    /// Decides where to: the report goes to stdout when nothing else was asked
+    /// for or stdout is a terminal; never report and JSON both.
+    pub fn new(common: &Common, all: bool) -> Result<Self, Failure> {
+        let flag = common.otlp.as_ref().map(Option::as_deref);
+        let otlp = Settings::from_environment(flag, &FileSettings::default())?;
+        let stdout = Path::new("-");
+        let jsonl_on_stdout = common.jsonl.as_deref() == Some(stdout);
+        if jsonl_on_stdout && common.report.as_deref() == Some(stdout) {
+            return Err(Failure::Usage(
+                "--report - and --jsonl - both want stdout: give one of them a file".to_owned(),
+            ));
+        }
+        let nothing_else = common.jsonl.is_none() && otlp.is_none();
+        let report = match &common.report {
+            Some(path) => Some(path.clone()),
+            None if jsonl_on_stdout => None,
+            None if nothing_else || std::io::stdout().is_terminal() => Some(stdout.to_owned()),
+            None => None,
+        };
+        Ok(Self {
+            report,
+            jsonl: common.jsonl.clone(),
+            otlp,
+            all,
+        })
+    }
+
+    /// No report on stdout: it is the traced command's.
+    pub fn without_default_report(mut self, common: &Common) -> Self {
+        self.report = common.report.clone();
+        self
+    }
+
+    /// Where OTLP goes, if it does.
+    pub fn endpoint(&self) -> Option<String> {
+        self.otlp.as_ref().map(|otlp| otlp.endpoint.to_string())
+    }
+}
+
+/// The running consumers.
+pub struct Outputs {
+    report: Option<Consumer<()>>,
+    jsonl: Option<Consumer<()>>,
+    otlp: Option<Consumer<Exporters>>,
+}
+
+/// What the OTLP consumer keeps.
+struct Exporters {
+    processes: OtlpExporter,
+    own: Telemetry,
+    health: OtlpHealth,
+    others: Arc<Mutex<Vec<ConsumerHealth>>>,
+}
+
+impl Outputs {
+    /// Opens what was planned. `interval` is how often procmon's own metrics
+    /// are exported; `runtime` drives the network.
+    pub fn open(
+        plan: Plan,
+        interval: std::time::Duration,
+        views: &Views,
+        runtime: &Handle,
+    ) -> Result<Self, Failure> {
+        let others = Arc::new(Mutex::new(Vec::new()));
+        let report = match &plan.report {
+            Some(path) => {
+                let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+                Some(agent::spawn(views, "report", (), move |(), view| {
+                    unless_closed(report.write(view))
+                })?)
+            }
+            None => None,
+        };
+        let jsonl = match &plan.jsonl {
+            Some(path) => {
+                let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+                Some(agent::spawn(views, "jsonl", (), move |(), view| {
+                    unless_closed(jsonl.write(view))
+                })?)
+            }
+            None => None,
+        };
+        let otlp = match plan.otlp {
+            Some(settings) => {
+                let exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                Some(agent::spawn(
+                    views,
+                    "otlp",
+                    exporters,
+                    |exporters, view| {
+                        exporters.consume(view);
+                        ControlFlow::Continue(())
+                    },
+                )?)
+            }
+            None => None,
+        };
+        let mut list = others.lock().unwrap_or_else(PoisonError::into_inner);
+        list.extend(report.iter().chain(&jsonl).map(Consumer::health));
+        list.extend(otlp.iter().map(Consumer::health));
+        drop(list);
+        Ok(Self {
+            report,
+            jsonl,
+            otlp,
+        })
+    }
+
+    /// Waits until every consumer has had the last view, and spends up to
+    /// five seconds on the last deliveries.
+    pub async fn close(self) -> Result<(), Failure> {
+        for consumer in self.report.into_iter().chain(self.jsonl) {
+            consumer.join()?;
+        }
+        if let Some(consumer) = self.otlp {
+            consumer.join()?.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+impl Exporters {
+    fn start(
+        settings: &Settings,
+        interval: std::time::Duration,
+        runtime: &Handle,
+        others: &Arc<Mutex<Vec<ConsumerHealth>>>,
+    ) -> Result<Self, Failure> {
+        let host = HostIdentity::read(Path::new("/"));
+        let own = Telemetry::start(settings, &host, now_unix_ns(), interval, runtime)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let processes = OtlpExporter::start(settings, host, runtime)?;
+        Ok(Self {
+            health: processes.health(),
+            processes,
+            own,
+            others: Arc::clone(others),
+        })
+    }
+
+    fn consume(&mut self, view: &Arc<crate::shape::View>) {
+        self.processes.consume(view);
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut health = Vec::with_capacity(others.len());
+        for consumer in others.iter() {
+            let own = match consumer.name {
+                "otlp" => self.health.get(),
+                name => ExporterHealth {
+                    exporter: name,
+                    ..ExporterHealth::default()
+                },
+            };
+            health.push(ExporterHealth {
+                frames_dropped: consumer.dropped(),
+                ..own
+            });
+        }
+        self.own.publish(Arc::clone(view), health);
+    }
+
+    /// Delivers what it can within the time there is for both.
+    async fn shutdown(self) {
+        let begin = Instant::now();
+        let undelivered = self.processes.shutdown(SHUTDOWN_DEADLINE).await;
+        if undelivered.batches > 0 {
+            warn!(
+                "{} batches with {} points were not delivered",
+                undelivered.batches, undelivered.points
+            );
+        }
+        let left = SHUTDOWN_DEADLINE.saturating_sub(begin.elapsed());
+        if let Err(error) = self.own.shutdown(left).await {
+            info!("{error}");
+        }
+    }
+}
+
+/// A closed pipe ends a consumer; nothing is wrong.
+fn unless_closed<E>(result: Result<(), E>) -> ControlFlow<()> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}

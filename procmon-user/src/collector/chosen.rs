@@ -1,0 +1,131 @@
+//! Whom to watch, and what is read for the chosen alone.
+
+use super::CollectError;
+use crate::proc::schedule::Candidate;
+use crate::proc::{self, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader};
+use crate::process::ProcessSample;
+
+/// Whom to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These processes.
+    Processes {
+        /// Their pids; at least one.
+        pids: Vec<u32>,
+        /// And what they fork.
+        children: bool,
+    },
+    /// The command this process is about to spawn, and what it forks.
+    Command,
+    /// Every process.
+    All {
+        /// Kernel threads too.
+        kernel_threads: bool,
+    },
+}
+
+impl Selection {
+    /// The pids that were asked for.
+    pub fn pids(&self) -> &[u32] {
+        match self {
+            Self::Processes { pids, .. } => pids,
+            Self::Command | Self::All { .. } => &[],
+        }
+    }
+
+    /// Whether the children of the watched are watched.
+    pub fn children(&self) -> bool {
+        match self {
+            Self::Processes { children, .. } => *children,
+            Self::Command => true,
+            Self::All { .. } => false,
+        }
+    }
+
+    /// Whether those it watches were chosen: metrics of level `o` too.
+    pub fn chooses(&self) -> bool {
+        !matches!(self, Self::All { .. })
+    }
+
+    /// Whether watching ends when all of them have ended.
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Processes { .. })
+    }
+
+    /// Whether every process that was asked for is one.
+    pub fn check(&self, root: &ProcRoot) -> Result<(), CollectError> {
+        let problems: Vec<String> = self
+            .pids()
+            .iter()
+            .filter_map(|pid| problem(root, *pid))
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(CollectError::NoSuchProcess(problems.join("; ")))
+    }
+}
+
+/// Why a pid cannot be watched.
+fn problem(root: &ProcRoot, pid: u32) -> Option<String> {
+    if pid == 0 {
+        return Some("pid 0 is the kernel's idle task, not a process".to_owned());
+    }
+    match thread_group(root, pid) {
+        Ok(leader) if leader == pid => None,
+        Ok(leader) => Some(format!(
+            "{pid} is a thread of process {leader}: watch that with --pid {leader}"
+        )),
+        Err(error) if error.is_gone() => Some(format!(
+            "no process has pid {pid}; `ps -e` lists those there are"
+        )),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// The process a thread belongs to: /proc/TID exists for threads too, though
+/// it is not listed (proc(5)).
+fn thread_group(root: &ProcRoot, pid: u32) -> Result<u32, proc::Error> {
+    let dir = ProcessDir::open(root, pid)?;
+    let mut buffer = Vec::new();
+    dir.read("status", &mut buffer)?;
+    let status = proc::status::parse(&buffer).map_err(|error| error.at(dir.path("status")))?;
+    Ok(status.tgid.unwrap_or(pid))
+}
+
+/// Reads what costs too much to be read for everyone.
+#[derive(Debug, Default)]
+pub struct Extras {
+    limits: LimitReader,
+    uss: UssReader,
+}
+
+impl Extras {
+    /// Fills in the limits, and the set sizes as far as their budget allows, of
+    /// the chosen among `samples`.
+    pub fn fill(
+        &mut self,
+        root: &ProcRoot,
+        samples: &mut [ProcessSample],
+        at_boot_ns: u64,
+        errors: &mut ReadErrors,
+    ) {
+        self.limits.next_tick();
+        let candidates: Vec<Candidate> = samples
+            .iter()
+            .filter(|sample| sample.chosen && !sample.metadata.kernel_thread)
+            .map(|sample| Candidate {
+                id: sample.id,
+                resident: sample.totals.rss.unwrap_or(0),
+            })
+            .collect();
+        self.uss.round(root, &candidates, errors);
+        for sample in samples.iter_mut().filter(|sample| sample.chosen) {
+            // One that has gone meanwhile ends at the next tick.
+            let _ = self
+                .limits
+                .fill(root, sample.id.pid, &mut sample.totals, errors);
+            self.uss.fill(sample.id, at_boot_ns, &mut sample.totals);
+        }
+    }
+}

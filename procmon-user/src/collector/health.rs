@@ -1,0 +1,101 @@
+//! How procmon itself does.
+
+use std::time::Duration;
+
+use procmon_common::Loss;
+
+use super::kernel_road::KernelRoad;
+use crate::frame::AgentHealth;
+use crate::proc::ReadErrors;
+
+/// What is remembered between ticks.
+#[derive(Debug, Default)]
+pub struct Health {
+    took: Duration,
+    late: u64,
+}
+
+impl Health {
+    /// Notes how a tick went.
+    pub fn end_tick(&mut self, took_ns: u64, late: bool) {
+        self.took = Duration::from_nanos(took_ns);
+        self.late += u64::from(late);
+    }
+
+    /// With the kernel half's part.
+    pub fn with_kernel(
+        &self,
+        road: &KernelRoad,
+        processes: usize,
+        errors: &ReadErrors,
+    ) -> AgentHealth {
+        let kernel = road.kernel();
+        let losses = road.losses();
+        let mut health = self.without_kernel(errors);
+        health.probes = kernel
+            .probes()
+            .iter()
+            .map(|status| (status.probe.name, status.state.name()))
+            .collect();
+        health.events_lost = Loss::ALL
+            .iter()
+            .map(|loss| {
+                let (event, reason) = words(*loss);
+                (event, reason, losses.get(*loss))
+            })
+            .collect();
+        health.maps = kernel
+            .maps()
+            .iter()
+            .map(|map| {
+                let entries = (map.name == "COUNTERS").then_some(processes as u64);
+                (map.name, entries, map.limit, map.memory)
+            })
+            .collect();
+        health
+    }
+
+    /// Without it.
+    pub fn without_kernel(&self, errors: &ReadErrors) -> AgentHealth {
+        let usage = own_usage();
+        AgentHealth {
+            tick_duration: self.took,
+            ticks_late: self.late,
+            read_errors: errors.as_slice().to_vec(),
+            cpu_ns: usage.0,
+            memory_bytes: usage.1,
+            ..AgentHealth::default()
+        }
+    }
+}
+
+/// `procmon.event` and `procmon.loss.reason` of a loss.
+pub fn words(loss: Loss) -> (&'static str, &'static str) {
+    match loss {
+        Loss::NoRoomForProcess => ("process", "map_full"),
+        Loss::NoRoomForThread => ("thread", "no_memory"),
+        Loss::ExitRecordDeferred => ("exit", "buffer_full_deferred"),
+        Loss::ExitRecordLost => ("exit", "buffer_full"),
+        Loss::UpdateWithoutProcess => ("update", "no_process"),
+    }
+}
+
+/// CPU time (getrusage(2)) and resident set (/proc/self/statm) of procmon.
+fn own_usage() -> (u64, u64) {
+    // SAFETY: getrusage(2) fills in the whole structure, whose integers may
+    // be zero beforehand.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let ns = |time: libc::timeval| {
+        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1_000
+    };
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0);
+    let page = rustix::param::page_size() as u64;
+    (ns(usage.ru_utime) + ns(usage.ru_stime), pages * page)
+}

@@ -1,0 +1,311 @@
+//! The road through the kernel half: one pass of the task iterator, and exit
+//! records.
+
+use std::collections::{HashMap, HashSet};
+
+use log::{debug, warn};
+use procmon_common::records::state;
+use procmon_common::{Counter, Loss, ProcessEntry};
+
+use super::chosen::Selection;
+use super::observed::{End, Observed, Seen};
+use super::{CollectError, verify};
+use crate::kernel::{
+    Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit, probe_counters,
+};
+use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors};
+use crate::process::ProcessId;
+
+/// `task_struct.flags` of a kernel thread (include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Reads the kernel half.
+pub struct KernelRoad {
+    kernel: Kernel,
+    root: ProcRoot,
+    accounts: HashMap<ProcessId, Accounts>,
+    /// Exit records that came in since the last tick.
+    exits: Vec<ProcessEntry>,
+    /// Chosen processes that have not ended.
+    waited_for: HashSet<u32>,
+    all: bool,
+    losses: Losses,
+    verified: bool,
+    buffer: Vec<u8>,
+}
+
+impl KernelRoad {
+    /// Loads the kernel half and asks it for the chosen processes.
+    pub fn open(selection: &Selection, root: &ProcRoot) -> Result<Self, CollectError> {
+        let scope = match selection {
+            Selection::Processes { .. } => Scope::Chosen,
+            Selection::Command => Scope::Exec,
+            Selection::All { kernel_threads } => Scope::All {
+                kernel_threads: *kernel_threads,
+            },
+        };
+        let kernel = Kernel::load(Options {
+            scope,
+            children: selection.children(),
+            max_processes: None,
+            events_buffer: None,
+        })?;
+        let mut road = Self {
+            kernel,
+            root: root.clone(),
+            accounts: HashMap::new(),
+            exits: Vec::new(),
+            waited_for: selection.pids().iter().copied().collect(),
+            all: matches!(selection, Selection::All { .. }),
+            losses: Losses::default(),
+            verified: false,
+            buffer: Vec::new(),
+        };
+        for pid in selection.pids() {
+            road.kernel.want(*pid)?;
+        }
+        if selection.children() {
+            road.want_descendants(selection.pids())?;
+        }
+        Ok(road)
+    }
+
+    /// The kernel half.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// What was lost so far.
+    pub fn losses(&self) -> Losses {
+        self.kernel.losses()
+    }
+
+    /// Lets go of the kernel half.
+    pub fn close(self) {
+        self.kernel.detach_in_background();
+    }
+
+    /// Takes in exit records.
+    pub fn absorb(&mut self) {
+        for entry in self.kernel.take_exits() {
+            self.waited_for.remove(&entry.pid);
+            self.exits.push(entry);
+        }
+        self.kernel.flush_log();
+    }
+
+    /// Whether every chosen process has ended.
+    pub fn all_ended(&self) -> bool {
+        self.waited_for.is_empty()
+    }
+
+    /// Whether a process is counted no more: its exit record is written.
+    pub fn has_ended(&self, pid: u32) -> bool {
+        self.kernel
+            .entry(pid)
+            .is_none_or(|entry| entry.state == state::EXITED)
+    }
+
+    /// Children that were born before the kernel half looked: those of wanted
+    /// processes it finds itself, so this ends.
+    fn want_descendants(&mut self, pids: &[u32]) -> Result<(), CollectError> {
+        let mut buffer = Vec::new();
+        let mut wanted: HashSet<u32> = HashSet::new();
+        loop {
+            let found = proc::descendants(&self.root, pids, &mut buffer)?;
+            let mut new = false;
+            for pid in found {
+                if wanted.insert(pid) {
+                    self.kernel.want(pid)?;
+                    new = true;
+                }
+            }
+            if !new {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads all counted processes and the ends since the last tick.
+    pub fn observe(&mut self, now_ns: u64, errors: &mut ReadErrors) -> Result<Seen, CollectError> {
+        let snapshot = self.kernel.snapshot()?;
+        self.absorb();
+        self.take_what_was_deferred();
+        if !self.verified && !snapshot.is_empty() {
+            self.verified = true;
+            verify::against_proc(&self.root, &snapshot).map_err(CollectError::Kernel)?;
+        }
+        let mut seen = Seen::default();
+        let mut entries = std::mem::take(&mut self.exits);
+        entries.sort_by_key(|entry| entry.exit_ns);
+        let ended: HashSet<ProcessId> = entries.iter().map(entry_id).collect();
+        let mut present = HashSet::with_capacity(snapshot.len());
+        for process in &snapshot {
+            let id = entry_id(&process.entry);
+            present.insert(id.pid);
+            if is_old_zombie(process) {
+                // A zombie from before: all its threads had ended.
+                self.kernel.forget(id.pid);
+                self.waited_for.remove(&id.pid);
+                seen.ended.push(self.zombie(process, now_ns));
+            } else if !ended.contains(&id) {
+                seen.live.push(self.live(process, now_ns, errors));
+            }
+        }
+        for entry in &entries {
+            let observed = self.ended(entry);
+            self.accounts.remove(&observed.id);
+            seen.ended.push(observed);
+        }
+        self.notice_vanished(&present, &ended, now_ns, &mut seen);
+        Ok(seen)
+    }
+
+    fn live(
+        &mut self,
+        process: &SnapshotProcess,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+    ) -> Observed {
+        let id = entry_id(&process.entry);
+        let accounts = self.accounts.entry(id).or_default();
+        let mut totals = self.kernel.live_totals(process, accounts);
+        totals.uptime_ns = Some(now_ns.saturating_sub(process.entry.start_ns));
+        if totals.descriptors.is_none() {
+            // More than the kernel half counts: ask /proc.
+            let count = ProcessDir::open(&self.root, id.pid)
+                .and_then(|dir| dir.count_descriptors("fd", &mut self.buffer));
+            match count {
+                Ok(count) => totals.descriptors = Some(count),
+                Err(error) if error.is_gone() => {}
+                Err(error) => errors.record("fd", &error),
+            }
+        }
+        let mut observed = observe(&process.entry, totals);
+        observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
+        observed.user_id = Some(process.leader.uid);
+        observed.executable = Some(executable(&process.leader.executable));
+        observed
+    }
+
+    fn ended(&mut self, entry: &ProcessEntry) -> Observed {
+        let id = entry_id(entry);
+        let accounts = self.accounts.entry(id).or_default();
+        let mut totals = self.kernel.final_totals(entry, accounts);
+        totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
+        let mut observed = observe(entry, totals);
+        let end = exit(entry, 0);
+        observed.end = Some(End {
+            at_boot_ns: entry.exit_ns,
+            code: end.and_then(|end| end.code),
+            signal: end.and_then(|end| end.signal),
+        });
+        observed
+    }
+
+    /// A process that was a zombie already when it was first seen.
+    fn zombie(&mut self, process: &SnapshotProcess, now_ns: u64) -> Observed {
+        let id = entry_id(&process.entry);
+        let accounts = self.accounts.entry(id).or_default();
+        let totals = self.kernel.live_totals(process, accounts);
+        self.accounts.remove(&id);
+        let mut observed = observe(&process.entry, totals);
+        observed.end = Some(End {
+            at_boot_ns: now_ns,
+            code: None,
+            signal: None,
+        });
+        observed
+    }
+
+    /// Exit records that found the ring buffer full wait in the map.
+    fn take_what_was_deferred(&mut self) {
+        let losses = self.kernel.losses();
+        if losses.get(Loss::ExitRecordDeferred) != self.losses.get(Loss::ExitRecordDeferred) {
+            let taken = self.kernel.take_deferred();
+            debug!(
+                "{} exit records had found the ring buffer full",
+                taken.len()
+            );
+            for entry in taken {
+                self.waited_for.remove(&entry.pid);
+                self.exits.push(entry);
+            }
+        }
+        self.losses = losses;
+    }
+
+    /// A process that is neither there nor ended by a record: the kernel half
+    /// had lost track of one of its threads. It ends here, its end unknown.
+    fn notice_vanished(
+        &mut self,
+        present: &HashSet<u32>,
+        ended: &HashSet<ProcessId>,
+        now_ns: u64,
+        seen: &mut Seen,
+    ) {
+        let vanished: Vec<ProcessId> = self
+            .accounts
+            .keys()
+            .filter(|id| !present.contains(&id.pid) && !ended.contains(id))
+            .copied()
+            .collect();
+        for id in vanished {
+            // Its record may be on its way between the two reads; the entry is
+            // in the map until then.
+            let Some(entry) = self.kernel.entry(id.pid) else {
+                continue;
+            };
+            if entry_id(&entry) != id || exists(&self.root, id.pid) {
+                continue;
+            }
+            warn!("process {} ended unseen: its totals may be short", id.pid);
+            self.kernel.forget(id.pid);
+            self.waited_for.remove(&id.pid);
+            let mut observed = self.ended(&entry);
+            observed.end = Some(End {
+                at_boot_ns: now_ns,
+                code: None,
+                signal: None,
+            });
+            self.accounts.remove(&id);
+            seen.ended.push(observed);
+        }
+        if !self.all {
+            let root = &self.root;
+            self.waited_for
+                .retain(|pid| present.contains(pid) || exists(root, *pid));
+        }
+    }
+}
+
+fn exists(root: &ProcRoot, pid: u32) -> bool {
+    ProcessDir::open(root, pid).is_ok()
+}
+
+/// Whether all threads had ended before the process was first seen: none of
+/// them was counted, and none is left.
+fn is_old_zombie(process: &SnapshotProcess) -> bool {
+    process.leader.exit_state != 0 && process.leader.threads <= 1 && process.entry.threads == 0
+}
+
+fn entry_id(entry: &ProcessEntry) -> ProcessId {
+    ProcessId::from_boot_ns(entry.pid, entry.start_ns)
+}
+
+fn observe(entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
+    Observed {
+        id: entry_id(entry),
+        totals,
+        probes: Some((
+            probe_counters(entry, 0),
+            entry.since_ns.saturating_sub(entry.start_ns),
+        )),
+        executable: Some(executable(&entry.executable)),
+        parent_pid: (entry.parent != 0).then_some(entry.parent),
+        user_id: Some(entry.uid),
+        generation: entry.counters[Counter::Execs.index()],
+        kernel_thread: false,
+        end: None,
+    }
+}

@@ -1,0 +1,258 @@
+//! Makes one frame a tick: reads the kernel half or /proc, and joins numbers
+//! with words.
+//!
+//! Nothing downstream reads the kernel or /proc; nothing here knows who
+//! listens.
+
+mod chosen;
+mod health;
+mod kernel_road;
+mod observed;
+mod proc_road;
+mod verify;
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use log::warn;
+use thiserror::Error;
+
+use crate::frame::Frame;
+use crate::kernel::{KernelError, ProbeStatus};
+use crate::proc::{self, ProcRoot, ReadErrors};
+use crate::process::{Clock, Metadata, MetadataReader, ProcessId, ProcessSample};
+use chosen::Extras;
+pub use chosen::Selection;
+use health::Health;
+use kernel_road::KernelRoad;
+use observed::Observed;
+use proc_road::ProcRoad;
+
+/// Why collecting cannot begin or go on.
+#[derive(Debug, Error)]
+pub enum CollectError {
+    /// A process that was asked for cannot be watched.
+    #[error("{0}")]
+    NoSuchProcess(String),
+    /// The kernel half does not run.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// /proc cannot be read.
+    #[error(transparent)]
+    Proc(#[from] proc::Error),
+}
+
+/// Where the totals come from.
+enum Road {
+    Kernel(Box<KernelRoad>),
+    Proc(ProcRoad),
+}
+
+/// What is remembered of a process between ticks.
+struct Known {
+    metadata: Arc<Metadata>,
+    /// How many programs it had executed when its words were read.
+    generation: u64,
+    /// When it was last seen.
+    tick: u64,
+}
+
+/// Reads everything once a tick.
+pub struct Collector {
+    road: Road,
+    selection: Selection,
+    root: ProcRoot,
+    clock: Clock,
+    metadata: MetadataReader,
+    extras: Extras,
+    known: HashMap<ProcessId, Known>,
+    health: Health,
+    errors: ReadErrors,
+    buffer: Vec<u8>,
+    tick: u64,
+}
+
+impl Collector {
+    /// Opens the road: the kernel half, or /proc alone.
+    ///
+    /// # Errors
+    /// When a process that was asked for is not there, or the kernel half was
+    /// asked for and does not run.
+    pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
+        let root = ProcRoot::system();
+        selection.check(&root)?;
+        let clock = proc::clock::load(&root)?;
+        let road = if ebpf {
+            Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
+        } else {
+            Road::Proc(ProcRoad::new(&selection))
+        };
+        Ok(Self {
+            road,
+            selection,
+            metadata: MetadataReader::new(root.clone()),
+            root,
+            clock,
+            extras: Extras::default(),
+            known: HashMap::new(),
+            health: Health::default(),
+            errors: ReadErrors::default(),
+            buffer: Vec::new(),
+            tick: 0,
+        })
+    }
+
+    /// How each probe does; empty without eBPF.
+    pub fn probes(&self) -> &[ProbeStatus] {
+        match &self.road {
+            Road::Kernel(road) => road.kernel().probes(),
+            Road::Proc(_) => &[],
+        }
+    }
+
+    /// The one line about how the totals come in.
+    pub fn summary(&self) -> String {
+        match &self.road {
+            Road::Kernel(road) => road.kernel().summary(),
+            Road::Proc(_) => "no eBPF: totals from /proc, no operations, no off-CPU time, \
+                 no waits; what lives between two ticks is not seen"
+                .to_owned(),
+        }
+    }
+
+    /// Becomes readable when there are ends to [`Collector::absorb`].
+    pub fn wakeup(&self) -> Option<RawFd> {
+        match &self.road {
+            Road::Kernel(road) => Some(road.kernel().events_fd()),
+            Road::Proc(_) => None,
+        }
+    }
+
+    /// `procmon exec` has spawned its command: the kernel half knows it by its
+    /// parent, /proc by its pid.
+    pub fn watch_command(&mut self, pid: u32) {
+        if let Road::Proc(road) = &mut self.road {
+            road.watch(pid);
+        }
+    }
+
+    /// Takes in what waits in the ring buffer, between ticks.
+    pub fn absorb(&mut self) {
+        if let Road::Kernel(road) = &mut self.road {
+            road.absorb();
+        }
+    }
+
+    /// Whether every process that was asked for by its pid has ended.
+    pub fn ended(&self) -> bool {
+        self.selection.ends()
+            && match &self.road {
+                Road::Kernel(road) => road.all_ended(),
+                Road::Proc(road) => road.all_ended(),
+            }
+    }
+
+    /// Whether the end of a process has been seen.
+    pub fn has_ended(&self, pid: u32) -> bool {
+        match &self.road {
+            Road::Kernel(road) => road.has_ended(pid),
+            Road::Proc(_) => true,
+        }
+    }
+
+    /// Reads everything and makes the tick's frame. `late` says whether the
+    /// tick began late.
+    ///
+    /// # Errors
+    /// When the kernel half or /proc as a whole could not be read; a process or
+    /// a value that could not be read is left out.
+    pub fn tick(&mut self, late: bool) -> Result<Frame, CollectError> {
+        let begin = proc::clock::now_boot_ns();
+        let at_unix_ns = proc::clock::now_unix_ns();
+        let seen = match &mut self.road {
+            Road::Kernel(road) => road.observe(begin, &mut self.errors)?,
+            Road::Proc(road) => road.observe(&self.root, begin, &mut self.errors)?,
+        };
+        let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
+        let mut live = Vec::with_capacity(seen.live.len());
+        for observed in seen.live {
+            let metadata = self.describe(&observed);
+            live.push(observed.sample(&self.clock, metadata, self.selection.chooses()));
+        }
+        self.extras
+            .fill(&self.root, &mut live, begin, &mut self.errors);
+        let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());
+        for observed in seen.ended {
+            let metadata = self.describe(&observed);
+            let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
+            let mut sample = observed.sample(&self.clock, metadata, self.selection.chooses());
+            sample.exit = ended.map(|(end, at)| end.exit(at));
+            exited.push(sample);
+        }
+        let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        self.known.retain(|_, known| known.tick == self.tick);
+        for line in self.errors.take_new() {
+            warn!("{line}");
+        }
+        let agent = match &mut self.road {
+            Road::Kernel(road) => self.health.with_kernel(road, live.len(), &self.errors),
+            Road::Proc(_) => self.health.without_kernel(&self.errors),
+        };
+        let frame = Frame {
+            tick: self.tick,
+            at_unix_ns,
+            at_boot_ns: begin,
+            host,
+            processes: live,
+            exited,
+            agent: Arc::new(agent),
+        };
+        self.tick += 1;
+        let took = proc::clock::now_boot_ns().saturating_sub(begin);
+        self.health.end_tick(took, late);
+        Ok(frame)
+    }
+
+    /// Lets go of the kernel half without making anyone wait.
+    pub fn close(self) {
+        if let Road::Kernel(road) = self.road {
+            road.close();
+        }
+    }
+
+    /// A process's words: read at first sight and after each execve. Of one
+    /// that has ended, what is remembered, or what the kernel half noted.
+    fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
+        let tick = self.tick;
+        if let Some(known) = self.known.get_mut(&observed.id)
+            && (known.generation == observed.generation || observed.end.is_some())
+        {
+            known.tick = tick;
+            return Arc::clone(&known.metadata);
+        }
+        let metadata = Arc::new(match observed.end {
+            Some(_) => observed.metadata(&mut self.metadata),
+            None => {
+                let name = observed.executable.as_deref();
+                let mut read = self.metadata.read(observed.id, name, &mut self.errors);
+                // The parent at birth; /proc shows the present one.
+                if let Some(known) = self.known.get(&observed.id) {
+                    read.parent_pid = known.metadata.parent_pid;
+                } else if observed.parent_pid.is_some() {
+                    read.parent_pid = observed.parent_pid;
+                }
+                read
+            }
+        });
+        self.known.insert(
+            observed.id,
+            Known {
+                metadata: Arc::clone(&metadata),
+                generation: observed.generation,
+                tick,
+            },
+        );
+        metadata
+    }
+}

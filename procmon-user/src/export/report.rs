@@ -1,0 +1,177 @@
+//! The text report: a block for each process, for people and for `grep`.
+
+mod host;
+mod process;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use self::host::HostBefore;
+use self::process::Before;
+use super::sink::{Sink, SinkError};
+use crate::process::{ProcessId, ProcessSample, identity};
+use crate::shape::View;
+
+/// How many processes the report of a whole host shows.
+pub const LARGEST: usize = 20;
+/// The column a number ends in, 1-based.
+const NUMBER_END: usize = 29;
+/// "MB" stands for these; so it did in the format's first life.
+const MEGABYTE: f64 = 1_048_576.0;
+
+/// Writes a block for each process and view: the chosen ones, or the host and
+/// its largest processes.
+pub struct Report {
+    sink: Sink,
+    all: bool,
+    /// Some block has been written, or stands in the file.
+    begun: bool,
+    before: HashMap<ProcessId, Before>,
+    host: Option<HostBefore>,
+}
+
+impl Report {
+    /// A report to `sink`; with `all` of the host and its [`LARGEST`] processes
+    /// by resident set, else of the chosen processes.
+    pub fn new(sink: Sink, all: bool) -> Self {
+        Self {
+            begun: !sink.is_empty(),
+            sink,
+            all,
+            before: HashMap::new(),
+            host: None,
+        }
+    }
+
+    /// Writes the blocks of a view: first of those that have ended, then of
+    /// the live.
+    pub fn write(&mut self, view: &View) -> Result<(), SinkError> {
+        let frame = &view.frame;
+        for sample in &frame.exited {
+            let before = self.before.remove(&sample.id);
+            if before.is_some() || (sample.chosen && !self.all) {
+                let before = before.as_ref();
+                self.block(|out| process::exited(out, sample, before, frame));
+            }
+        }
+        let mut shown: Vec<_> = if self.all {
+            view.processes().collect()
+        } else {
+            view.processes().filter(|(s, _)| s.chosen).collect()
+        };
+        if self.all {
+            shown.sort_by_key(|(s, _)| (std::cmp::Reverse(s.totals.rss), s.id));
+            shown.truncate(LARGEST);
+            let before = self.host.replace(HostBefore::of(frame));
+            let count = shown.len();
+            self.block(|out| host::block(out, frame, before.as_ref(), count));
+        }
+        for (sample, derived) in shown {
+            let now = Before::of(sample, frame.at_unix_ns, frame.at_boot_ns);
+            let before = self.before.insert(sample.id, now);
+            let before = before.as_ref();
+            self.block(|out| process::live(out, sample, derived, before, frame));
+        }
+        let live: HashSet<_> = frame.processes.iter().map(|s| s.id).collect();
+        self.before.retain(|id, _| live.contains(id));
+        self.sink.flush()
+    }
+
+    /// One block, after an empty line if it is not the first.
+    fn block(&mut self, write: impl FnOnce(&mut Block<'_>)) {
+        let out = self.sink.buffer();
+        if self.begun {
+            out.push(b'\n');
+        }
+        write(&mut Block(out));
+        self.begun = true;
+        self.sink.end_record();
+    }
+}
+
+/// The text of a block, line by line.
+struct Block<'a>(&'a mut Vec<u8>);
+
+impl Block<'_> {
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{text}").expect("a vector takes all");
+    }
+
+    /// `# <time> pid=1234 executable=postgres`
+    fn process_head(&mut self, unix_ns: u64, sample: &ProcessSample, rest: &str) {
+        self.line(format_args!(
+            "# {} pid={} executable={}{rest}",
+            identity::rfc3339(unix_ns),
+            sample.id.pid,
+            printable(&sample.metadata.executable),
+        ));
+    }
+
+    /// An empty line and the title of a section.
+    fn section(&mut self, title: &str) {
+        self.line(format_args!("\n{title}:"));
+    }
+
+    /// A labelled number that ends in its column, then its unit.
+    fn number(&mut self, label: &str, number: std::fmt::Arguments<'_>, unit: &str) {
+        let number = number.to_string();
+        let width = NUMBER_END.saturating_sub(label.chars().count() + 3);
+        self.line(format_args!("  {label}:{number:>width$}{unit}"));
+    }
+
+    /// A labelled value, or `n/a` where its number would end.
+    fn value(&mut self, label: &str, value: Option<Quantity>) {
+        match value {
+            None => self.number(label, format_args!(" n/a"), ""),
+            Some(Quantity::Count(count)) => self.number(label, format_args!(" {count}"), ""),
+            Some(Quantity::Bytes(bytes)) => {
+                let megabytes = bytes as f64 / MEGABYTE;
+                self.number(label, format_args!(" {megabytes:.2}"), " MB");
+            }
+            Some(Quantity::Change(bytes)) => {
+                let megabytes = bytes as f64 / MEGABYTE;
+                self.number(label, format_args!(" {megabytes:+.2}"), " MB");
+            }
+            Some(Quantity::Share(share)) => {
+                self.number(label, format_args!(" {:.1}", share * 100.0), "%");
+            }
+            Some(Quantity::Nanoseconds(ns)) => {
+                self.number(label, format_args!(" {:.2}", ns as f64 / 1e6), " ms");
+            }
+        }
+    }
+}
+
+/// A number with the way it is written.
+#[derive(Clone, Copy)]
+enum Quantity {
+    Count(u64),
+    Bytes(u64),
+    Change(i64),
+    Share(f64),
+    Nanoseconds(u64),
+}
+
+/// Text of a process, fit for a terminal and a line: control characters are
+/// written `\n` and `\x1b`.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            c if c.is_control() => {
+                write!(escaped, "\\x{:02x}", u32::from(c)).expect("a string takes all");
+            }
+            c => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests;

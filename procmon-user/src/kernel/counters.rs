@@ -1,0 +1,124 @@
+//! The COUNTERS map seen from user space: whom to count, what was lost.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
+use aya::Ebpf;
+use aya::maps::{Map, MapError};
+use procmon_common::records::state;
+use procmon_common::{Loss, ProcessEntry};
+
+use super::load::{Kernel, KernelError};
+use super::pod::{Entry, empty_entry};
+
+/// What the kernel half has lost so far, by [`Loss`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses(pub [u64; Loss::COUNT]);
+
+impl Losses {
+    /// How often something of this kind was lost.
+    pub fn get(&self, loss: Loss) -> u64 {
+        self.0[loss.index()]
+    }
+}
+
+/// A map of the kernel half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapUse {
+    /// Its name.
+    pub name: &'static str,
+    /// Most entries; bytes for a ring buffer.
+    pub limit: u64,
+    /// Kernel memory it takes, bytes.
+    pub memory: Option<u64>,
+}
+
+impl Kernel {
+    /// Asks for a process: it is counted from the next snapshot on.
+    pub fn want(&mut self, pid: u32) -> Result<(), KernelError> {
+        let mut entry = empty_entry();
+        entry.pid = pid;
+        entry.state = state::WANTED;
+        // BPF_NOEXIST: one that is counted already stays as it is.
+        match self.counters.insert(pid, Entry(entry), 1) {
+            Ok(()) => Ok(()),
+            Err(MapError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(KernelError::map("COUNTERS", error)),
+        }
+    }
+
+    /// Stops counting a process, which need not be there any more.
+    pub fn forget(&mut self, pid: u32) {
+        // Gone already is what was wanted.
+        let _ = self.counters.remove(&pid);
+    }
+
+    /// The entry of a process, if it is in the map.
+    pub fn entry(&self, pid: u32) -> Option<ProcessEntry> {
+        self.counters.get(&pid, 0).ok().map(|entry| entry.0)
+    }
+
+    /// What was lost so far.
+    pub fn losses(&self) -> Losses {
+        let mut losses = Losses::default();
+        for loss in Loss::ALL {
+            losses.0[loss.index()] = self
+                .losses
+                .get(&(loss.index() as u32), 0)
+                .unwrap_or_default();
+        }
+        losses
+    }
+
+    /// Takes the exit records that found the ring buffer full.
+    pub fn take_deferred(&mut self) -> Vec<ProcessEntry> {
+        let pids: Vec<u32> = self.counters.keys().filter_map(Result::ok).collect();
+        let mut taken = Vec::new();
+        for pid in pids {
+            if let Some(entry) = self.entry(pid)
+                && entry.state == state::EXITED
+            {
+                self.forget(pid);
+                taken.push(entry);
+            }
+        }
+        taken
+    }
+
+    /// The maps and what they take.
+    pub fn maps(&self) -> [MapUse; 2] {
+        let [counters, events] = self.map_fds.map(|fd| fd.and_then(memory));
+        [
+            MapUse {
+                name: "COUNTERS",
+                limit: u64::from(self.max_processes),
+                memory: counters,
+            },
+            MapUse {
+                name: "EVENTS",
+                limit: u64::from(self.events_buffer),
+                memory: events,
+            },
+        ]
+    }
+}
+
+/// The descriptor of a map that the loader still holds.
+pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
+    match bpf.map(name)? {
+        Map::HashMap(map) | Map::RingBuf(map) => Some(map.fd().as_fd().as_raw_fd()),
+        _ => None,
+    }
+}
+
+/// `memlock` of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo).
+fn memory(fd: RawFd) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("memlock:"))?;
+    line.trim().parse().ok()
+}

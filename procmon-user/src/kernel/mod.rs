@@ -1,0 +1,23 @@
+//! The loader: the only user of aya. It loads the kernel programs, attaches
+//! them, and reads what they keep.
+
+pub mod btf;
+mod counters;
+mod detach;
+mod events;
+mod load;
+mod offsets;
+mod pod;
+mod prerequisites;
+mod probe;
+
+mod syscalls;
+mod task_iter;
+mod totals;
+
+pub use counters::{Losses, MapUse};
+pub use load::{Kernel, KernelError, Options, Scope};
+pub use prerequisites::{Finding, Prerequisites};
+pub use probe::{ProbeState, ProbeStatus};
+pub use task_iter::{Snapshot, SnapshotProcess};
+pub use totals::{Accounts, executable, exit, probe_counters};

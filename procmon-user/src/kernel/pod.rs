@@ -1,0 +1,36 @@
+//! The records of procmon-common as aya's plain old data.
+
+use procmon_common::{Config, ProcessEntry};
+
+/// A COUNTERS value.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Entry(pub ProcessEntry);
+
+/// The programs' settings.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Settings(pub Config);
+
+// SAFETY: repr(transparent) over repr(C) integers without padding (asserted in
+// procmon-common); every bit pattern is valid.
+unsafe impl aya::Pod for Entry {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Settings {}
+
+/// An entry of zeros.
+pub fn empty_entry() -> ProcessEntry {
+    // SAFETY: all integers; zeros are valid.
+    unsafe { std::mem::zeroed() }
+}
+
+/// Reads a record from the beginning of `bytes`; `None` when they are too few.
+///
+/// # Safety
+/// `T` is `repr(C)` integers: every bit pattern is valid.
+pub unsafe fn read<T: Copy>(bytes: &[u8]) -> Option<T> {
+    (bytes.len() >= size_of::<T>()).then(|| {
+        // SAFETY: the length was checked; the read may be unaligned.
+        unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast::<T>()) }
+    })
+}

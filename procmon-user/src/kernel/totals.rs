@@ -1,0 +1,242 @@
+//! From the kernel's records to a process's totals.
+
+use procmon_common::config::ABSENT;
+use procmon_common::records::state;
+use procmon_common::{Operation, ProcessEntry, ThreadStat};
+
+use super::load::Kernel;
+use super::task_iter::SnapshotProcess;
+use crate::process::{Exit, Histogram, ProbeCounters, Totals};
+
+/// What must be remembered of a process from one tick to the next, so that
+/// its totals never fall.
+///
+/// A pass over the tasks is not atomic: a thread that dies while it runs may be
+/// neither among the live any more nor among the dead yet. The sum is then
+/// short by that thread until the next pass; it is never shown smaller than
+/// before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    sums: [u64; ThreadStat::COUNT],
+    user_ns: u64,
+    system_ns: u64,
+}
+
+/// `signal_struct.prev_cputime`: what the kernel has shown before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    user_ns: u64,
+    system_ns: u64,
+}
+
+impl Accounts {
+    fn settle(&mut self, sums: impl IntoIterator<Item = u64>, shown: Shown) {
+        for (kept, new) in self.sums.iter_mut().zip(sums) {
+            *kept = new.max(*kept);
+        }
+        let before = Shown {
+            user_ns: shown.user_ns.max(self.user_ns),
+            system_ns: shown.system_ns.max(self.system_ns),
+        };
+        let adjusted = adjust(
+            self.sums[ThreadStat::UserTime.index()],
+            self.sums[ThreadStat::SystemTime.index()],
+            self.sums[ThreadStat::Runtime.index()],
+            before,
+        );
+        self.user_ns = adjusted.user_ns;
+        self.system_ns = adjusted.system_ns;
+    }
+}
+
+/// The kernel's `cputime_adjust` (kernel/sched/cputime.c): the tick samples
+/// which mode a thread is in, the scheduler knows exactly how long it ran; the
+/// exact time is split as the samples say, and neither part ever falls.
+fn adjust(utime: u64, stime: u64, runtime: u64, before: Shown) -> Shown {
+    if before.user_ns + before.system_ns >= runtime {
+        return before;
+    }
+    let mut system = if stime == 0 {
+        0
+    } else if utime == 0 {
+        runtime
+    } else {
+        let part = u128::from(stime) * u128::from(runtime) / u128::from(stime + utime);
+        u64::try_from(part).unwrap_or(runtime).min(runtime)
+    };
+    system = system.max(before.system_ns);
+    let mut user = runtime.saturating_sub(system);
+    if user < before.user_ns {
+        user = before.user_ns;
+        system = runtime.saturating_sub(user);
+    }
+    Shown {
+        user_ns: user,
+        system_ns: system,
+    }
+}
+
+impl Kernel {
+    /// The totals of a live process.
+    pub fn live_totals(&self, process: &SnapshotProcess, accounts: &mut Accounts) -> Totals {
+        let leader = &process.leader;
+        let sums = process.entry.dead.iter().zip(&process.live);
+        accounts.settle(
+            sums.map(|(dead, live)| dead.wrapping_add(*live)),
+            Shown {
+                user_ns: leader.prev_utime,
+                system_ns: leader.prev_stime,
+            },
+        );
+        let mut totals = self.totals(accounts);
+        totals.threads = Some(u64::from(leader.threads));
+        totals.descriptors = (leader.descriptors != u64::MAX).then_some(leader.descriptors);
+        totals.descriptor_soft_limit = Some(leader.descriptor_limit[0]);
+        totals.descriptor_hard_limit = Some(leader.descriptor_limit[1]);
+        if leader.has_mm == 1 {
+            let page = self.page_size();
+            let bytes = |pages: i64| u64::try_from(pages).unwrap_or(0) * page;
+            // enum in include/linux/mm_types_task.h: file, anon, swap, shmem.
+            let [file, anon, swap, shmem] = leader.rss_pages.map(bytes);
+            totals.rss_file = Some(file);
+            totals.rss_anon = Some(anon);
+            totals.rss_shmem = Some(shmem);
+            totals.rss = Some(file + anon + shmem);
+            totals.swap = Some(swap);
+            totals.virtual_memory = Some(leader.total_vm_pages * page);
+            totals.page_tables = Some(leader.page_table_bytes);
+            totals.peak_rss = Some((leader.hiwater_rss_pages * page).max(file + anon + shmem));
+        }
+        totals
+    }
+
+    /// The final totals of a process, from its exit record.
+    pub fn final_totals(&self, entry: &ProcessEntry, accounts: &mut Accounts) -> Totals {
+        accounts.settle(
+            entry.dead,
+            Shown {
+                user_ns: entry.prev_utime,
+                system_ns: entry.prev_stime,
+            },
+        );
+        let mut totals = self.totals(accounts);
+        totals.peak_rss = (entry.max_rss_pages > 0).then(|| entry.max_rss_pages * self.page_size());
+        totals
+    }
+
+    fn page_size(&self) -> u64 {
+        // SAFETY: sysconf(3) cannot fail for this name.
+        unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.cast_unsigned()
+    }
+
+    fn totals(&self, accounts: &Accounts) -> Totals {
+        let kept = |stat: ThreadStat| {
+            (self.offsets.task_stats[stat.index()] != ABSENT).then_some(accounts.sums[stat.index()])
+        };
+        Totals {
+            user_ns: Some(accounts.user_ns),
+            system_ns: Some(accounts.system_ns),
+            on_cpu_ns: kept(ThreadStat::Runtime),
+            run_queue_ns: kept(ThreadStat::RunDelay),
+            migrations: kept(ThreadStat::Migrations),
+            voluntary_switches: kept(ThreadStat::VoluntarySwitches),
+            involuntary_switches: kept(ThreadStat::InvoluntarySwitches),
+            minor_faults: kept(ThreadStat::MinorFaults),
+            major_faults: kept(ThreadStat::MajorFaults),
+            disk_read_bytes: kept(ThreadStat::ReadBytes),
+            disk_write_bytes: kept(ThreadStat::WriteBytes),
+            read_calls: kept(ThreadStat::ReadCalls),
+            write_calls: kept(ThreadStat::WriteCalls),
+            read_chars: kept(ThreadStat::ReadChars),
+            write_chars: kept(ThreadStat::WriteChars),
+            ..Totals::default()
+        }
+    }
+}
+
+/// The probes' counters of an entry; `created_unix_ns` is the process's start.
+pub fn probe_counters(entry: &ProcessEntry, created_unix_ns: u64) -> ProbeCounters {
+    let mut failures: Vec<_> = entry
+        .failures
+        .iter()
+        .filter(|slot| slot.key != 0)
+        .filter_map(|slot| {
+            let operation = (slot.key >> 16).checked_sub(1)?;
+            let operation = *Operation::ALL.get(usize::try_from(operation).ok()?)?;
+            Some((operation, (slot.key & 0xffff) as u32, slot.count))
+        })
+        .collect();
+    failures.sort_unstable();
+    ProbeCounters {
+        since_unix_ns: created_unix_ns + entry.since_ns.saturating_sub(entry.start_ns),
+        counters: entry.counters,
+        failures,
+        waits: Histogram {
+            buckets: entry.waits,
+            sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
+        },
+    }
+}
+
+/// How a process ended, of a final entry; `None` of any other.
+pub fn exit(entry: &ProcessEntry, at_unix_ns: u64) -> Option<Exit> {
+    if entry.state != state::EXITED {
+        return None;
+    }
+    // wait(2): the low seven bits are the signal, the next byte the code.
+    let signal = (entry.exit_code & 0x7f).cast_signed();
+    let code = (entry.exit_code >> 8 & 0xff).cast_signed();
+    Some(Exit {
+        at_unix_ns,
+        code: (signal == 0).then_some(code),
+        signal: (signal != 0).then_some(signal),
+    })
+}
+
+/// The executable's name in a record.
+pub fn executable(name: &[u8]) -> String {
+    let end = name
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(name.len());
+    String::from_utf8_lossy(&name[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(utime: u64, stime: u64, runtime: u64, before: (u64, u64)) -> (u64, u64) {
+        let before = Shown {
+            user_ns: before.0,
+            system_ns: before.1,
+        };
+        let shown = adjust(utime, stime, runtime, before);
+        (shown.user_ns, shown.system_ns)
+    }
+
+    #[test]
+    fn the_exact_time_is_split_as_the_samples_say() {
+        assert_eq!(split(30, 10, 80, (0, 0)), (60, 20));
+        assert_eq!(split(0, 10, 80, (0, 0)), (0, 80));
+        assert_eq!(split(10, 0, 80, (0, 0)), (80, 0));
+        assert_eq!(split(0, 0, 80, (0, 0)), (80, 0));
+    }
+
+    #[test]
+    fn neither_part_falls() {
+        assert_eq!(split(30, 10, 80, (50, 25)), (55, 25));
+        assert_eq!(split(10, 30, 80, (50, 25)), (50, 30));
+        assert_eq!(split(30, 10, 70, (50, 25)), (50, 25));
+    }
+
+    #[test]
+    fn totals_do_not_fall_while_a_thread_is_between_live_and_dead() {
+        let mut accounts = Accounts::default();
+        accounts.settle([100; ThreadStat::COUNT], Shown::default());
+        accounts.settle([60; ThreadStat::COUNT], Shown::default());
+        assert_eq!(accounts.sums, [100; ThreadStat::COUNT]);
+        accounts.settle([110; ThreadStat::COUNT], Shown::default());
+        assert_eq!(accounts.sums, [110; ThreadStat::COUNT]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The host's totals.
+
+use super::dir::read_file;
+use super::system::CPU_MODES;
+use super::{
+    Error, Malformed, ProcRoot, ReadErrors, State, cpu_list, filesystems, list_pids, meminfo,
+    pressure, stat, system,
+};
+use crate::frame::Host;
+
+/// Counts processes by state, for `system.process.count`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateCounts([u64; State::ALL.len()]);
+
+impl StateCounts {
+    /// Counts one process.
+    pub fn add(&mut self, state: State) {
+        self.0[state as usize] += 1;
+    }
+
+    /// (state, processes), every state.
+    pub fn to_vec(self) -> Vec<(&'static str, u64)> {
+        State::ALL
+            .iter()
+            .map(|state| (state.name(), self.0[*state as usize]))
+            .collect()
+    }
+}
+
+/// Reads everything of the host but its processes. Each part that cannot be
+/// read is absent and counted in `errors`.
+pub fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
+    let mut host = Host {
+        memory: file(root, "meminfo", buf, errors, meminfo::parse),
+        uptime_ns: file(root, "uptime", buf, errors, system::parse_uptime),
+        cpus: kept(errors, "cpus", online(root, buf)),
+        ..Host::default()
+    };
+    if let Some(stat) = file(root, "stat", buf, errors, system::parse) {
+        host.cpu_ns = CPU_MODES.into_iter().zip(stat.cpu_ns).collect();
+        host.forks = Some(stat.forks);
+        host.cpus = host.cpus.or((stat.cpus > 0).then_some(stat.cpus));
+    }
+    for (name, resource) in PRESSURE.into_iter().zip(pressure::RESOURCES) {
+        let Some(stalls) = file(root, name, buf, errors, pressure::parse) else {
+            continue;
+        };
+        if let Some(some) = stalls.some_ns {
+            host.pressure.push((resource, "some", some));
+        }
+        if let Some(full) = stalls.full_ns.filter(|_| resource != "cpu") {
+            host.pressure.push((resource, "full", full));
+        }
+    }
+    host.filesystems =
+        kept(errors, "filesystems", filesystems::read(root, buf)).unwrap_or_default();
+    host
+}
+
+const PRESSURE: [&str; 3] = ["pressure/cpu", "pressure/memory", "pressure/io"];
+
+/// CPUs online: /sys/devices/system/cpu/online
+/// (Documentation/admin-guide/cputopology.rst).
+pub fn online(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<u64, Error> {
+    let path = root.sys.join("devices/system/cpu/online");
+    read_file(&path, buf)?;
+    match cpu_list::CpuList::parse(buf) {
+        Ok(list) if list.count() > 0 => Ok(list.count()),
+        Ok(_) => Err(Malformed::new("one CPU or more", buf).at(path)),
+        Err(malformed) => Err(malformed.at(path)),
+    }
+}
+
+/// Counts all processes by state, one read of stat each. Where every process
+/// is read anyway, count on the way instead.
+pub fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error> {
+    let mut counts = StateCounts::default();
+    let mut pids = Vec::new();
+    list_pids(root, buf, &mut pids)?;
+    for pid in pids {
+        let path = root.proc.join(pid.to_string()).join("stat");
+        if read_file(&path, buf).is_ok()
+            && let Ok(stat) = stat::parse(buf)
+        {
+            counts.add(stat.process_state());
+        }
+    }
+    Ok(counts)
+}
+
+fn file<T>(
+    root: &ProcRoot,
+    name: &'static str,
+    buf: &mut Vec<u8>,
+    errors: &mut ReadErrors,
+    parse: impl FnOnce(&[u8]) -> Result<T, Malformed>,
+) -> Option<T> {
+    let path = root.proc.join(name);
+    let value =
+        read_file(&path, buf).and_then(|()| parse(buf).map_err(|malformed| malformed.at(path)));
+    kept(errors, name, value)
+}
+
+fn kept<T>(errors: &mut ReadErrors, field: &'static str, value: Result<T, Error>) -> Option<T> {
+    value.map_err(|error| errors.record(field, &error)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn this_host_has_every_part() {
+        let mut errors = ReadErrors::default();
+        let host = read_host(&ProcRoot::system(), &mut Vec::new(), &mut errors);
+        assert!(host.memory.is_some() && host.uptime_ns.is_some() && host.forks.is_some());
+        assert_eq!(host.cpu_ns.len(), 8);
+        assert!(host.cpus.unwrap() >= 1);
+    }
+
+    #[test]
+    fn parts_are_absent_one_by_one() {
+        let tree = tempfile::tempdir().unwrap();
+        let proc = tree.path().join("proc");
+        fs::create_dir_all(proc.join("pressure")).unwrap();
+        fs::write(proc.join("uptime"), "12.50 1.00\n").unwrap();
+        fs::write(proc.join("meminfo"), "MemTotal: x\n").unwrap();
+        fs::write(proc.join("pressure/cpu"), "some total=1\nfull total=0\n").unwrap();
+        fs::write(proc.join("pressure/io"), "some total=2\nfull total=1\n").unwrap();
+        let mut errors = ReadErrors::default();
+        let host = read_host(&ProcRoot::under(tree.path()), &mut Vec::new(), &mut errors);
+        assert_eq!(host.uptime_ns, Some(12_500_000_000));
+        assert_eq!(
+            host.pressure,
+            [
+                ("cpu", "some", 1000),
+                ("io", "some", 2000),
+                ("io", "full", 1000)
+            ]
+        );
+        assert_eq!((host.memory, host.cpus, host.forks), (None, None, None));
+        assert_eq!(
+            errors.as_slice(),
+            [
+                ("meminfo", "malformed", 1),
+                ("cpus", "ENOENT", 1),
+                ("stat", "ENOENT", 1),
+                ("pressure/memory", "ENOENT", 1),
+                ("filesystems", "ENOENT", 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn processes_are_counted_by_state() {
+        let tree = tempfile::tempdir().unwrap();
+        for (pid, state) in [(1, 'S'), (2, 'I'), (3, 'R'), (4, 'Z'), (5, 't')] {
+            let dir = tree.path().join(format!("proc/{pid}"));
+            fs::create_dir_all(&dir).unwrap();
+            let line = format!("{pid} (x) {state} 0 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
+            fs::write(dir.join("stat"), line).unwrap();
+        }
+        let counts = count_states(&ProcRoot::under(tree.path()), &mut Vec::new()).unwrap();
+        assert_eq!(
+            counts.to_vec(),
+            [
+                ("running", 1),
+                ("sleeping", 2),
+                ("stopped", 1),
+                ("defunct", 1)
+            ]
+        );
+    }
+}

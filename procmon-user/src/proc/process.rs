@@ -1,0 +1,235 @@
+//! A process's totals from /proc alone: the road without eBPF.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::dir::ProcessDir;
+use super::ledger::ThreadLedger;
+use super::stat::{self, State};
+use super::tasks::{self, TaskTotals};
+use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, status};
+use crate::process::identity::TICKS_PER_SECOND;
+use crate::process::{ProcessId, Totals};
+
+const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
+
+/// What a reading tells beside the totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Parent now.
+    pub parent_pid: u32,
+    /// State, for `system.process.count`.
+    pub state: State,
+    /// It has exited and waits for its parent.
+    pub zombie: bool,
+    /// It has no memory of its own.
+    pub kernel_thread: bool,
+    /// A hash of its comm, which execve changes (as does prctl(2)): the sign
+    /// that its words are to be read again.
+    pub program: u64,
+}
+
+/// One process, read once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Who it is.
+    pub id: ProcessId,
+    /// Its totals, but for what [`super::LimitReader`] and [`super::UssReader`]
+    /// fill in.
+    pub totals: Totals,
+    /// The rest.
+    pub facts: Facts,
+}
+
+/// Reads totals, tick after tick, with the same buffers.
+#[derive(Debug)]
+pub struct TotalsReader {
+    page_size: u64,
+    buf: Vec<u8>,
+    tasks: Vec<(u32, TaskTotals)>,
+    ledger: ThreadLedger,
+}
+
+impl Default for TotalsReader {
+    fn default() -> Self {
+        Self {
+            page_size: u64::try_from(rustix::param::page_size()).unwrap_or(4096),
+            buf: Vec::new(),
+            tasks: Vec::new(),
+            ledger: ThreadLedger::default(),
+        }
+    }
+}
+
+impl TotalsReader {
+    /// Reads one process. What may not be read is absent and counted.
+    pub fn read(
+        &mut self,
+        root: &ProcRoot,
+        pid: u32,
+        errors: &mut ReadErrors,
+    ) -> Result<Reading, Error> {
+        let dir = ProcessDir::open(root, pid)?;
+        dir.read("stat", &mut self.buf)?;
+        let stat = stat::parse(&self.buf).map_err(|malformed| malformed.at(dir.path("stat")))?;
+        let id = ProcessId {
+            pid,
+            start_ticks: stat.start_ticks,
+        };
+        let facts = Facts {
+            parent_pid: stat.parent_pid,
+            state: stat.process_state(),
+            zombie: stat.is_zombie(),
+            kernel_thread: stat.is_kernel_thread(),
+            program: hash(stat.comm),
+        };
+        let mut totals = Totals {
+            user_ns: stat.user_ticks.checked_mul(NS_PER_TICK),
+            system_ns: stat.system_ticks.checked_mul(NS_PER_TICK),
+            threads: Some(stat.threads),
+            virtual_memory: Some(stat.virtual_bytes),
+            rss: stat.resident_pages.checked_mul(self.page_size),
+            minor_faults: Some(stat.minor_faults),
+            major_faults: Some(stat.major_faults),
+            ..Totals::default()
+        };
+        let dead_leader = stat.has_dead_leader();
+        self.read_tasks(&dir, id, &mut totals, errors)?;
+        if facts.zombie {
+            // The CPU clock is asked for by pid, which may be another's by now.
+            if !dir.exists("stat") {
+                return Err(Error::Gone { pid });
+            }
+            return Ok(Reading { id, totals, facts });
+        }
+
+        // A leader that has ended has given up its memory and descriptors; the
+        // other threads still have them.
+        let living = match dead_leader {
+            true => self.living_thread(&dir, &mut totals),
+            false => String::new(),
+        };
+        self.read_status(&dir, &format!("{living}status"), &mut totals, errors)?;
+        self.read_io(&dir, &mut totals, errors)?;
+        let limits = self.file(&dir, "limits", rlimits::open_files);
+        if let Some(limit) = errors.keep("limits", limits)? {
+            totals.descriptor_soft_limit = Some(limit.soft);
+            totals.descriptor_hard_limit = Some(limit.hard);
+        }
+        let count = dir.count_descriptors(&format!("{living}fd"), &mut self.buf);
+        totals.descriptors = errors.keep("fd", count)?;
+        Ok(Reading { id, totals, facts })
+    }
+
+    /// Ends a pass over the processes: those not read in it are forgotten.
+    pub fn end_round(&mut self) {
+        self.ledger.end_round();
+    }
+
+    fn read_tasks(
+        &mut self,
+        dir: &ProcessDir<'_>,
+        id: ProcessId,
+        totals: &mut Totals,
+        errors: &mut ReadErrors,
+    ) -> Result<(), Error> {
+        let threads = totals.threads.unwrap_or(0);
+        let read = tasks::read(dir, threads, &mut self.buf, &mut self.tasks, errors);
+        if let Some(known) = errors.keep("task", read)? {
+            let sum = self.ledger.sum(id, &self.tasks);
+            totals.on_cpu_ns = known.times.then_some(sum.on_cpu_ns);
+            totals.run_queue_ns = known.times.then_some(sum.run_queue_ns);
+            totals.migrations = known.migrations.then_some(sum.migrations);
+            totals.voluntary_switches = known.switches.then_some(sum.voluntary_switches);
+            totals.involuntary_switches = known.switches.then_some(sum.involuntary_switches);
+        }
+        // The CPU clock knows dead threads too.
+        if dir.root().own_pids() {
+            totals.on_cpu_ns = sched::process_cpu_ns(id.pid).or(totals.on_cpu_ns);
+        }
+        Ok(())
+    }
+
+    fn read_status(
+        &mut self,
+        dir: &ProcessDir<'_>,
+        name: &str,
+        totals: &mut Totals,
+        errors: &mut ReadErrors,
+    ) -> Result<(), Error> {
+        let status = self.file(dir, name, status::parse);
+        if let Some(status) = errors.keep("status", status)? {
+            totals.rss = status.vm_rss.or(totals.rss);
+            totals.rss_anon = status.rss_anon;
+            totals.rss_file = status.rss_file;
+            totals.rss_shmem = status.rss_shmem;
+            totals.swap = status.vm_swap;
+            totals.page_tables = status.vm_pte;
+            totals.peak_rss = status.vm_hwm;
+        }
+        Ok(())
+    }
+
+    fn read_io(
+        &mut self,
+        dir: &ProcessDir<'_>,
+        totals: &mut Totals,
+        errors: &mut ReadErrors,
+    ) -> Result<(), Error> {
+        let io = self.file(dir, "io", io::parse);
+        if let Some(io) = errors.keep("io", io)? {
+            totals.disk_read_bytes = Some(io.read_bytes);
+            totals.disk_write_bytes = Some(io.write_bytes);
+            totals.read_calls = Some(io.read_calls);
+            totals.write_calls = Some(io.write_calls);
+            totals.read_chars = Some(io.read_chars);
+            totals.write_chars = Some(io.write_chars);
+        }
+        Ok(())
+    }
+
+    /// `task/TID/` of a thread that has memory, whose sizes replace those of
+    /// the dead leader; empty when there is none any more.
+    fn living_thread(&mut self, dir: &ProcessDir<'_>, totals: &mut Totals) -> String {
+        for (tid, _) in &self.tasks {
+            let prefix = format!("task/{tid}/");
+            if dir
+                .try_read(&format!("{prefix}stat"), &mut self.buf)
+                .is_err()
+            {
+                continue;
+            }
+            if let Ok(stat) = stat::parse(&self.buf)
+                && stat.state != State::Defunct
+            {
+                totals.virtual_memory = Some(stat.virtual_bytes);
+                totals.rss = stat.resident_pages.checked_mul(self.page_size);
+                return prefix;
+            }
+        }
+        String::new()
+    }
+
+    fn file<T>(
+        &mut self,
+        dir: &ProcessDir<'_>,
+        name: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        dir.read(name, &mut self.buf)?;
+        parse(&self.buf).map_err(|malformed| malformed.at(dir.path(name)))
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Reads one process once, with buffers of its own.
+pub fn read_totals(root: &ProcRoot, pid: u32, errors: &mut ReadErrors) -> Result<Reading, Error> {
+    TotalsReader::default().read(root, pid, errors)
+}
+
+#[cfg(test)]
+mod tests;

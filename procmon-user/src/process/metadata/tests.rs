@@ -1,0 +1,138 @@
+//! Metadata of fixtures, and of this process.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+
+const CONTAINER: &str = "3b1f0a9e3b1f0a9e3b1f0a9e3b1f0a9e3b1f0a9e3b1f0a9e3b1f0a9e3b1f0a9e";
+const POD: &str = "3a2f7e6c-8f3b-4c55-9d3e-0a1b2c3d4e5f";
+
+fn id(start_ticks: u64) -> ProcessId {
+    ProcessId {
+        pid: 7,
+        start_ticks,
+    }
+}
+
+fn tree(comm: &[u8], flags: u32, exe: Option<&str>) -> tempfile::TempDir {
+    let tree = tempfile::tempdir().unwrap();
+    let dir = tree.path().join("proc/7");
+    fs::create_dir_all(&dir).unwrap();
+    fs::create_dir_all(tree.path().join("etc")).unwrap();
+    let mut stat = b"7 (".to_vec();
+    stat.extend_from_slice(comm);
+    stat.extend_from_slice(
+        format!(") S 3 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 15 0 0 0\n").as_bytes(),
+    );
+    fs::write(dir.join("stat"), stat).unwrap();
+    fs::write(dir.join("status"), "Tgid:\t7\nUid:\t33\t0\t0\t0\n").unwrap();
+    fs::write(
+        dir.join("cgroup"),
+        format!("0::/kubepods/burstable/pod{POD}/{CONTAINER}\n"),
+    )
+    .unwrap();
+    fs::write(tree.path().join("etc/passwd"), "www-data:x:33:33:::\n").unwrap();
+    if let Some(exe) = exe {
+        symlink(exe, dir.join("exe")).unwrap();
+        fs::write(dir.join("cmdline"), b"nginx: worker\0-g\0").unwrap();
+    }
+    tree
+}
+
+fn read(tree: &Path, start_ticks: u64, name: Option<&str>) -> (Metadata, ReadErrors) {
+    let mut errors = ReadErrors::default();
+    let metadata =
+        MetadataReader::new(ProcRoot::under(tree)).read(id(start_ticks), name, &mut errors);
+    (metadata, errors)
+}
+
+#[test]
+fn everything_there_is() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx (deleted)"));
+    let (metadata, errors) = read(tree.path(), 15, None);
+    assert_eq!(
+        metadata,
+        Metadata {
+            executable: "nginx".into(),
+            path: Some("/usr/sbin/nginx".into()),
+            command: Some("nginx: worker".into()),
+            parent_pid: Some(3),
+            user_id: Some(33),
+            owner: Some("www-data".into()),
+            cgroup: Some(format!("/kubepods/burstable/pod{POD}/{CONTAINER}")),
+            container_id: Some(CONTAINER.into()),
+            pod_uid: Some(POD.into()),
+            kernel_thread: false,
+        }
+    );
+    assert_eq!(errors.as_slice(), []);
+}
+
+#[test]
+fn the_kernels_name_holds() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    let (metadata, _) = read(tree.path(), 15, Some("nginx-debug"));
+    assert_eq!(metadata.executable, "nginx-debug");
+}
+
+#[test]
+fn a_container_may_be_in_v1_trees_only() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    fs::write(
+        tree.path().join("proc/7/cgroup"),
+        format!("5:cpu:/docker/{CONTAINER}\n0::/system.slice/containerd.service\n"),
+    )
+    .unwrap();
+    let (metadata, _) = read(tree.path(), 15, None);
+    assert_eq!(
+        metadata.cgroup.as_deref(),
+        Some("/system.slice/containerd.service")
+    );
+    assert_eq!(metadata.container_id.as_deref(), Some(CONTAINER));
+    assert_eq!(metadata.pod_uid, None);
+}
+
+#[test]
+fn a_kernel_thread_is_its_comm() {
+    let tree = tree(b"kworker/0:1\xff\n", 0x20_0000, None);
+    let (metadata, errors) = read(tree.path(), 15, None);
+    assert_eq!(metadata.executable, "kworker/0:1\u{fffd}\n");
+    assert!(metadata.kernel_thread && metadata.path.is_none());
+    assert_eq!(errors.as_slice(), []);
+}
+
+#[test]
+fn a_reused_pid_is_another_process() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    let (metadata, errors) = read(tree.path(), 14, Some("true"));
+    let expected = Metadata {
+        executable: "true".into(),
+        ..Metadata::default()
+    };
+    assert_eq!(metadata, expected);
+    assert_eq!(errors.as_slice(), []);
+}
+
+#[test]
+fn this_process() {
+    let root = ProcRoot::system();
+    let mut errors = ReadErrors::default();
+    let own = crate::proc::read_totals(&root, std::process::id(), &mut errors).unwrap();
+    let metadata = MetadataReader::new(root).read(own.id, None, &mut errors);
+    let path = std::env::current_exe().unwrap();
+    assert_eq!(
+        Some(metadata.executable.as_ref()),
+        path.file_name().unwrap().to_str()
+    );
+    assert_eq!(metadata.path, Some(path));
+    assert_eq!(metadata.command, std::env::args().next());
+    assert_eq!(metadata.user_id, Some(rustix::process::getuid().as_raw()));
+    assert_eq!(
+        metadata.parent_pid,
+        Some(std::os::unix::process::parent_id())
+    );
+    assert!(metadata.cgroup.is_some());
+    assert_eq!(errors.as_slice(), []);
+}

@@ -1,0 +1,192 @@
+//! Real collectors, on free loopback addresses.
+
+mod mock;
+mod rotel;
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::atomic::{AtomicU8, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use crate::{
+    environment,
+    point::Point,
+    program::{Program, SOON},
+};
+
+/// A road into a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP over gRPC.
+    Grpc,
+    /// OTLP as protobuf over HTTP.
+    Http,
+}
+
+impl Protocol {
+    /// Its value of `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http/protobuf",
+        }
+    }
+}
+
+/// A collector that shows the points it received.
+pub struct Collector {
+    program: Program,
+    /// Where it keeps its own files.
+    _folder: Option<TempDir>,
+    grpc: String,
+    http: String,
+    parse: fn(&str) -> Vec<Point>,
+}
+
+impl Collector {
+    /// Starts rotel, a collector in Rust, which shows the type of each attribute. The inner error
+    /// is a reason to skip.
+    pub fn rotel() -> Result<Result<Self, String>> {
+        let agent = match environment::tool(environment::ROTEL) {
+            Ok(agent) => agent,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let [grpc, http] = [free_address()?, free_address()?];
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let mut command = Command::new(agent);
+        command
+            .args(["start", "--exporter", "blackhole", "--debug-log", "metrics"])
+            .args([
+                "--debug-log-verbosity",
+                "detailed",
+                "--batch-max-size",
+                "1000000",
+            ])
+            .args(["--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http])
+            .arg("--pid-file")
+            .arg(folder.path().join("pid"))
+            .arg("--log-file")
+            .arg(folder.path().join("log"));
+        let collector = Self {
+            program: Program::start(&mut command)?,
+            _folder: Some(folder),
+            grpc,
+            http,
+            parse: rotel::parse,
+        };
+        collector.wait_open().map(Ok)
+    }
+
+    /// Starts mockotlpserver, a receiver in JavaScript, which shows flags. The inner error is a
+    /// reason to skip.
+    pub fn mock() -> Result<Result<Self, String>> {
+        // Its ports are fixed, so each has an address of the loopback network to itself.
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let server = match environment::tool(environment::MOCK) {
+            Ok(server) => server,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let [high, low] = [
+            std::process::id() / 250 % 250 + 1,
+            std::process::id() % 250 + 1,
+        ];
+        let host = format!("127.{high}.{low}.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut command = Command::new(server);
+        command
+            .args(["-o", "metrics-json2", "-l", "warn"])
+            .arg(format!("--hostname={host}"));
+        let collector = Self {
+            program: Program::start(&mut command)?,
+            _folder: None,
+            grpc: format!("{host}:4317"),
+            http: format!("{host}:4318"),
+            parse: mock::parse,
+        };
+        collector.wait_open().map(Ok)
+    }
+
+    /// Its URL for this protocol.
+    pub fn endpoint(&self, protocol: Protocol) -> String {
+        match protocol {
+            Protocol::Grpc => format!("http://{}", self.grpc),
+            Protocol::Http => format!("http://{}", self.http),
+        }
+    }
+
+    /// Waits until both doors are open.
+    fn wait_open(mut self) -> Result<Self> {
+        let until = Instant::now() + SOON;
+        for address in [self.grpc.clone(), self.http.clone()] {
+            while TcpStream::connect(&address).is_err() {
+                if !self.program.is_running() || Instant::now() > until {
+                    bail!(
+                        "the collector does not listen on {address}: {}",
+                        self.program.stderr()
+                    );
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(self)
+    }
+
+    /// All points that have arrived.
+    pub fn points(&self) -> Result<Vec<Point>> {
+        self.wait_for(SOON, |_| true)
+    }
+
+    /// Its process, to be stopped or killed.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// Waits until this holds of all points that have arrived, and returns them.
+    ///
+    /// The output is read only when it has been still for a moment: half a point looks like one
+    /// without a value.
+    pub fn wait_for(
+        &self,
+        limit: Duration,
+        holds: impl Fn(&[Point]) -> bool,
+    ) -> Result<Vec<Point>> {
+        let until = Instant::now() + limit;
+        let mut before = self.program.stdout();
+        loop {
+            thread::sleep(Duration::from_millis(150));
+            let text = self.program.stdout();
+            let late = Instant::now() > until;
+            if text == before || late {
+                let points = (self.parse)(&text);
+                if holds(&points) {
+                    return Ok(points);
+                }
+                if late {
+                    bail!(
+                        "what was awaited did not arrive within {limit:?}; {} points did:\n{}",
+                        points.len(),
+                        points
+                            .iter()
+                            .map(|point| format!("{point:?}\n"))
+                            .collect::<String>()
+                    );
+                }
+            }
+            before = text;
+        }
+    }
+}
+
+/// An address of this machine that nobody listens on.
+pub fn free_address() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
+    Ok(listener
+        .local_addr()
+        .context("no local address")?
+        .to_string())
+}

@@ -1,0 +1,48 @@
+//! Where the programs under test and their tools are.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+/// The procmon to test, when not target/release/procmon.
+pub const PROCMON: &str = "PROCMON_BIN";
+/// The victim, when not target/release/victim.
+pub const VICTIM: &str = "VICTIM_BIN";
+/// rotel-agent; `missing: reason` where it could not be had.
+pub const ROTEL: &str = "ROTEL_BIN";
+/// mockotlpserver; `missing: reason` where it could not be had.
+pub const MOCK: &str = "MOCKOTLP_BIN";
+/// strace; `missing: reason` where it could not be had.
+pub const STRACE: &str = "STRACE_BIN";
+/// The file that skipped tests are listed in.
+pub const SKIP_LOG: &str = "PROCMON_SKIP_LOG";
+
+/// How a variable says that a tool could not be had.
+pub const MISSING: &str = "missing: ";
+
+/// A program of ours, which must be there.
+pub fn ours(variable: &str, name: &str) -> Result<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/release")
+        .join(name);
+    let path = env::var_os(variable).map_or(built, PathBuf::from);
+    path.canonicalize().with_context(|| {
+        format!(
+            "no {name} at {}: these tests are run by `cargo xtask test`",
+            path.display()
+        )
+    })
+}
+
+/// A tool of others; the error is the reason to skip.
+pub fn tool(variable: &str) -> Result<PathBuf, String> {
+    let value = env::var_os(variable)
+        .ok_or_else(|| format!("{variable} is not set: `cargo xtask test` sets it"))?;
+    match value.to_str().and_then(|value| value.strip_prefix(MISSING)) {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(PathBuf::from(value)),
+    }
+}

@@ -1,0 +1,116 @@
+//! Starting the procmon under test.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::Result;
+
+use crate::{
+    environment,
+    program::{Output, Program},
+};
+
+/// A procmon about to be started.
+///
+/// The environment's own `OTEL_*` variables do not reach it.
+pub struct Procmon {
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    user: Option<u32>,
+    folder: Option<OsString>,
+}
+
+impl Procmon {
+    /// `procmon SUBCOMMAND`.
+    pub fn new(subcommand: &str) -> Self {
+        Self {
+            arguments: vec![subcommand.into()],
+            environment: Vec::new(),
+            user: None,
+            folder: None,
+        }
+    }
+
+    /// One argument more.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Several arguments more.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(
+            arguments
+                .into_iter()
+                .map(|argument| argument.as_ref().to_owned()),
+        );
+        self
+    }
+
+    /// `--pid PID`.
+    #[must_use]
+    pub fn pid(self, pid: u32) -> Self {
+        self.args(["--pid", &pid.to_string()])
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment
+            .push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Its working folder.
+    #[must_use]
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// As this user, without privilege.
+    #[must_use]
+    pub fn user(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
+        self
+    }
+
+    /// The command, for those who want to change more of it.
+    pub fn command(&self) -> Result<Command> {
+        let mut command = Command::new(environment::ours(environment::PROCMON, "procmon")?);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("OTEL_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        Ok(command)
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<Program> {
+        Program::start(&mut self.command()?)
+    }
+
+    /// Starts it with nothing on stdin and waits for its end.
+    pub fn output(&self, limit: Duration) -> Result<Output> {
+        let mut program = self.start()?;
+        program.close_stdin();
+        program.wait(limit)
+    }
+}

@@ -1,0 +1,80 @@
+//! A victim held at a meeting point until the test lets it go on.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    environment,
+    program::{Output, Program, SOON},
+};
+
+/// Where the victim is.
+pub fn path() -> Result<PathBuf> {
+    environment::ours(environment::VICTIM, "victim")
+}
+
+/// A started victim; its `wait` operations are answered by [`Victim::go`].
+pub struct Victim {
+    program: Program,
+}
+
+impl Victim {
+    /// Starts `victim OPERATIONS...`, the operations in one string with blanks between.
+    pub fn start(operations: &str) -> Result<Self> {
+        let program = Program::start(Command::new(path()?).args(operations.split_whitespace()))?;
+        Ok(Self { program })
+    }
+
+    /// Starts it and waits until it stands at a `wait` before the given operations.
+    pub fn held_before(operations: &str) -> Result<Self> {
+        let victim = Self::start(&format!("print-ready wait {operations}"))?;
+        victim.wait_ready(1)?;
+        Ok(victim)
+    }
+
+    /// Waits for the n-th `ready` line. What it waits for next, it does not yet wait for; a byte
+    /// sent now is not lost.
+    pub fn wait_ready(&self, n: usize) -> Result<()> {
+        self.program
+            .wait_for_stdout(SOON, |text| {
+                text.lines()
+                    .filter(|line| line.starts_with("ready "))
+                    .count()
+                    >= n
+            })
+            .map(drop)
+    }
+
+    /// Lets it past one `wait`.
+    pub fn go(&mut self) -> Result<()> {
+        self.program.send(b"\n")
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// The process number of the zombie it made.
+    pub fn zombie(&self) -> Result<u32> {
+        let text = self.program.wait_for_stdout(SOON, |text| {
+            text.contains("zombie ") && text.ends_with('\n')
+        })?;
+        let pid = text.lines().find_map(|line| line.strip_prefix("zombie "));
+        pid.context("no zombie")?
+            .parse()
+            .context("the zombie's pid is not a number")
+    }
+
+    /// The program itself.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// Closes its stdin, so that no `wait` holds it, and waits for its end.
+    pub fn finish(mut self) -> Result<Output> {
+        self.program.close_stdin();
+        self.program.wait(SOON)
+    }
+}

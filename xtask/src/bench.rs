@@ -1,0 +1,57 @@
+//! `cargo xtask bench`: what watching costs.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{build, shell, workspace};
+
+const PACKAGE: &str = "procmon-tests";
+const PROGRAM: &str = "procmon-bench";
+const TABLE: &str = "docs/benchmarks.md";
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Write the table to docs/benchmarks.md instead of showing it
+    #[arg(long)]
+    write: bool,
+    /// Options of procmon-bench
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "BENCH OPTIONS"
+    )]
+    rest: Vec<OsString>,
+}
+
+/// Builds procmon and the benchmark in release and runs it; it must be run as root.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    // clap leaves everything after the first option it does not know to us.
+    let write = options.write || options.rest.iter().any(|word| word == "--write");
+    let passed = options.rest.iter().filter(|word| *word != "--write");
+    let procmon = build::procmon()?;
+    let mut cargo = workspace::cargo();
+    shell::run(cargo.args(["build", "--release", "--package", PACKAGE, "--bins"]))?;
+    let release = workspace::target().join("release");
+    let mut command = Command::new(release.join(PROGRAM));
+    command
+        .args(passed)
+        .env("PROCMON_BIN", procmon)
+        .env("VICTIM_BIN", release.join("victim"))
+        .current_dir(workspace::root());
+    if !write {
+        let error = command.exec();
+        return Err(error).with_context(|| format!("cannot run {}", shell::line(&command)));
+    }
+    let table = shell::output(&mut command)?;
+    let path = workspace::root().join(TABLE);
+    fs::write(&path, table).with_context(|| format!("cannot write {}", path.display()))?;
+    shell::say(&format!("wrote {TABLE}"));
+    Ok(ExitCode::SUCCESS)
+}

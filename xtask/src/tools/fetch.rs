@@ -1,0 +1,150 @@
+//! Tools of others, unpacked into target/ and nowhere else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{shell, workspace};
+
+/// A tool that some tests need.
+pub struct Tool {
+    /// The variable the tests look it up in.
+    pub variable: &'static str,
+    name: &'static str,
+    /// Looks for it, or fetches it.
+    ensure: fn() -> Result<PathBuf>,
+}
+
+/// All of them.
+pub const TOOLS: &[Tool] = &[
+    Tool {
+        variable: "ROTEL_BIN",
+        name: "rotel",
+        ensure: rotel,
+    },
+    Tool {
+        variable: "MOCKOTLP_BIN",
+        name: "mockotlpserver",
+        ensure: mockotlpserver,
+    },
+    Tool {
+        variable: "STRACE_BIN",
+        name: "strace",
+        ensure: strace,
+    },
+];
+
+impl Tool {
+    /// The variable's value: a path, or why there is none, in the form the tests expect.
+    pub fn value(&self) -> String {
+        match (self.ensure)() {
+            Ok(path) => path.display().to_string(),
+            Err(error) => {
+                shell::say(&format!("no {}: {error:#}", self.name));
+                format!("missing: {} could not be had here: {error:#}", self.name)
+            }
+        }
+    }
+}
+
+const ROTEL: &str = "rotel==0.0.1a15";
+const MOCK: &str = "@elastic/mockotlpserver@0.10.0";
+
+fn collectors() -> PathBuf {
+    workspace::root().join("target/collectors")
+}
+
+/// rotel, an OTLP collector: a wheel in a virtual environment of its own.
+fn rotel() -> Result<PathBuf> {
+    let folder = collectors().join("rotel");
+    if let Some(agent) = rotel_agent(&folder) {
+        return Ok(agent);
+    }
+    shell::say(&format!("unpacking {ROTEL} into {}", folder.display()));
+    shell::output(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    shell::output(Command::new(folder.join("bin/pip")).args(["install", "--quiet", ROTEL]))?;
+    rotel_agent(&folder).with_context(|| format!("{ROTEL} holds no rotel-agent"))
+}
+
+fn rotel_agent(folder: &Path) -> Option<PathBuf> {
+    let versions = fs::read_dir(folder.join("lib")).ok()?;
+    versions
+        .filter_map(Result::ok)
+        .map(|version| version.path().join("site-packages/rotel/rotel-agent"))
+        .find(|agent| agent.is_file())
+}
+
+/// mockotlpserver, an OTLP receiver that prints JSON.
+fn mockotlpserver() -> Result<PathBuf> {
+    let folder = collectors().join("mockotlpserver");
+    let server = folder.join("node_modules/.bin/mockotlpserver");
+    if server.exists() {
+        return Ok(server);
+    }
+    ensure!(shell::which("node").is_some(), "there is no node to run it");
+    shell::say(&format!("unpacking {MOCK} into {}", folder.display()));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    shell::output(
+        Command::new("npm")
+            .args([
+                "install",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+                "--prefix",
+            ])
+            .arg(&folder)
+            .arg(MOCK),
+    )?;
+    ensure!(server.exists(), "{MOCK} holds no mockotlpserver");
+    Ok(server)
+}
+
+/// strace: the system's, else Debian's package unpacked beside the system.
+fn strace() -> Result<PathBuf> {
+    if let Some(found) = shell::which("strace") {
+        return Ok(found);
+    }
+    let folder = workspace::root().join("target/strace");
+    let program = folder.join("root/usr/bin/strace");
+    if program.exists() {
+        return Ok(program);
+    }
+    shell::say(&format!(
+        "unpacking Debian's strace into {}",
+        folder.display()
+    ));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    shell::output(
+        Command::new("apt-get")
+            .args(["download", "--quiet", "strace"])
+            .current_dir(&folder),
+    )?;
+    let package = fs::read_dir(&folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get downloaded no package")?;
+    shell::output(
+        Command::new("dpkg")
+            .arg("-x")
+            .arg(&package)
+            .arg(folder.join("root")),
+    )?;
+    ensure!(
+        program.exists(),
+        "{} holds no usr/bin/strace",
+        package.display()
+    );
+    Ok(program)
+}
