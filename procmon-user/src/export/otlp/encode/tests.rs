@@ -475,6 +475,7 @@ fn an_exited_process_sends_its_last_values_and_ends_every_series_it_ever_sent() 
     let end = BOOT + 12 * SECOND + SECOND / 2;
     let mut last = chosen(7);
     last.totals.threads = Some(0);
+    last.totals.uptime_ns = Some(11_500_000_000);
     let view = view_with(&mut rates, 13, vec![], vec![exited(last, end)]);
     let [values, ends] = &decode(&encoder.encode(&view))[..] else {
         panic!("values, then ends")
