@@ -7,22 +7,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use prost::encoding::encoded_len_varint;
-
 use super::host::HostIdentity;
 use super::settings::{Settings, Temporality};
 use crate::analysis::Derived;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
-use crate::process::{Histogram, Metadata, ProcessId, ProcessSample};
+use crate::process::{Metadata, ProcessId, ProcessSample};
 use crate::shape::View;
 
+mod batch;
+mod delta;
 pub mod resource;
 mod series;
 
+pub use batch::Batch;
+
+use batch::Writer;
+use delta::{Last, is_delta, since};
 use resource::Resources;
-use series::{Message, Series, SeriesId, SeriesSet, Stamp, begin};
+use series::{Message, Series, SeriesId, SeriesSet, Stamp};
 
 /// The conventions that the names are of.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -30,15 +33,6 @@ pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 /// How long after its last value a series ends, at least. Stores that keep
 /// milliseconds would take the end for a second value of the same time.
 const END_AFTER_NS: u64 = 1_000_000;
-
-/// A request's body: a whole `ExportMetricsServiceRequest`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The message.
-    pub body: Bytes,
-    /// How many points are in it.
-    pub points: u64,
-}
 
 /// Makes batches of views, and remembers of each process what that takes.
 #[derive(Debug)]
@@ -66,29 +60,6 @@ struct Tracked {
     last: HashMap<SeriesId, Last>,
     /// The number of the last view it was in.
     seen: u64,
-}
-
-/// The last point of a series.
-#[derive(Clone, Debug)]
-struct Last {
-    time_unix_ns: u64,
-    value: LastValue,
-}
-
-#[derive(Clone, Debug)]
-enum LastValue {
-    Int(u64),
-    Float(f64),
-    Histogram(Box<Histogram>),
-}
-
-/// Whether the points of an instrument cover only what came since the last.
-fn is_delta(temporality: Temporality, instrument: Instrument) -> bool {
-    match instrument {
-        Instrument::Counter => temporality == Temporality::Delta,
-        Instrument::ExponentialHistogram => temporality != Temporality::Cumulative,
-        Instrument::UpDownCounter | Instrument::Gauge => false,
-    }
 }
 
 impl Encoder {
@@ -293,120 +264,10 @@ fn is_zero(value: Value<'_>) -> bool {
     }
 }
 
-/// What was added since the last point, and since when.
-fn since(last: Option<Last>, value: Value<'_>, start_unix_ns: u64) -> (u64, LastValue) {
-    let Some(last) = last else {
-        return (start_unix_ns, LastValue::of(value));
-    };
-    let change = match (&last.value, value) {
-        (LastValue::Int(last), Value::Int(now)) => LastValue::Int(now.saturating_sub(*last)),
-        (LastValue::Float(last), Value::Float(now)) => LastValue::Float((now - last).max(0.0)),
-        (LastValue::Histogram(last), Value::Histogram(now)) => {
-            let mut change = now.clone();
-            for (now, last) in change.buckets.iter_mut().zip(last.buckets) {
-                *now = now.saturating_sub(last);
-            }
-            change.sum_ns = change.sum_ns.saturating_sub(last.sum_ns);
-            LastValue::Histogram(Box::new(change))
-        }
-        // A row writes its numbers one way.
-        _ => LastValue::of(value),
-    };
-    (last.time_unix_ns, change)
-}
-
-impl Last {
-    fn of(value: Value<'_>, time_unix_ns: u64) -> Self {
-        Self {
-            time_unix_ns,
-            value: LastValue::of(value),
-        }
-    }
-}
-
-impl LastValue {
-    fn of(value: Value<'_>) -> Self {
-        match value {
-            Value::Int(value) => Self::Int(value),
-            Value::Float(value) => Self::Float(value),
-            Value::Histogram(histogram) => Self::Histogram(Box::new(histogram.clone())),
-        }
-    }
-
-    fn as_value(&self) -> Value<'_> {
-        match self {
-            Self::Int(value) => Value::Int(*value),
-            Self::Float(value) => Value::Float(*value),
-            Self::Histogram(histogram) => Value::Histogram(histogram),
-        }
-    }
-}
-
 fn encoded_resource(resources: &Resources, sample: &ProcessSample) -> Box<[u8]> {
     let mut bytes = Vec::new();
     prost::encoding::message::encode(1, &resources.of(sample), &mut bytes);
     bytes.into_boxed_slice()
-}
-
-/// Puts `ResourceMetrics` one after the other into bodies of bounded size.
-#[derive(Debug)]
-struct Writer {
-    limit: usize,
-    buffer: BytesMut,
-    points: u64,
-    batches: Vec<Batch>,
-    /// The end of each `ResourceMetrics`.
-    schema: Vec<u8>,
-    /// How long the last body was: about what the next one needs.
-    expected: usize,
-}
-
-impl Writer {
-    fn new(limit: usize) -> Self {
-        let mut schema = Vec::new();
-        prost::encoding::string::encode(3, &SCHEMA_URL.to_owned(), &mut schema);
-        Self {
-            limit,
-            buffer: BytesMut::new(),
-            points: 0,
-            batches: Vec::new(),
-            schema,
-            expected: 0,
-        }
-    }
-
-    fn write(&mut self, resource: &[u8], scope: &[u8], points: u64) {
-        let scope_field = 1 + encoded_len_varint(scope.len() as u64) + scope.len();
-        let len = resource.len() + scope_field + self.schema.len();
-        let whole = 1 + encoded_len_varint(len as u64) + len;
-        if !self.buffer.is_empty() && self.buffer.len() + whole > self.limit {
-            self.cut();
-        }
-        if self.buffer.is_empty() {
-            self.buffer.reserve(self.expected);
-        }
-        begin(1, len, &mut self.buffer);
-        self.buffer.put_slice(resource);
-        begin(2, scope.len(), &mut self.buffer);
-        self.buffer.put_slice(scope);
-        self.buffer.put_slice(&self.schema);
-        self.points += points;
-    }
-
-    fn cut(&mut self) {
-        self.expected = self.buffer.len();
-        self.batches.push(Batch {
-            body: self.buffer.split().freeze(),
-            points: std::mem::take(&mut self.points),
-        });
-    }
-
-    fn finish(&mut self) -> Vec<Batch> {
-        if !self.buffer.is_empty() {
-            self.cut();
-        }
-        std::mem::take(&mut self.batches)
-    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Resources {
         attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
         attributes.string("host.name", self.host.name.as_deref());
         attributes.string("host.id", self.host.id.as_deref());
-        attributes.string("host.arch", Some(self.host.arch));
+        let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
+        attributes.string("host.arch", arch);
         attributes.string("os.type", Some("linux"));
         if self.service_instance {
             let instance = instance_id(&self.host, sample.id.pid, &created);

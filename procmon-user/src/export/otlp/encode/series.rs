@@ -10,7 +10,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::{SCHEMA_URL, is_delta};
+use super::SCHEMA_URL;
+use super::delta::is_delta;
 use crate::export::otlp::settings::Temporality;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Value};

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::encode::Batch;
-use super::transport::{Accepted, Failure, Transport};
+use crate::export::otlp::encode::Batch;
+use crate::export::otlp::transport::{Accepted, Failure, Transport};
 use crate::metrics::ExporterHealth;
 
 /// How long to wait between tries.
@@ -340,5 +340,4 @@ enum Wait {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

@@ -1,10 +1,18 @@
+use ::http::header::RETRY_AFTER;
+use ::http::{HeaderMap, HeaderValue};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tonic_types::ErrorDetails;
+use rustls::RootCertStore;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
+use super::http::retry_after;
+use super::tls::{certificates, private_key};
 use super::*;
 use crate::export::otlp::HostIdentity;
 use crate::export::otlp::encode::{Batch, Encoder};
+use crate::export::otlp::settings::{Compression, Pem};
 use crate::export::otlp::testing::{Answer, Collector, ServerTls, sample, settings, view};
 
 fn endpoint_of(collector: &Collector, scheme: &str) -> String {

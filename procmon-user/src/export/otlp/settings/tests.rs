@@ -57,7 +57,13 @@ fn the_endpoint_comes_from_the_flag_then_the_signal_then_the_generic_variable_th
     let generic = (ENDPOINT, "http://generic:4317");
     let signal = (METRICS_ENDPOINT, "http://signal:4317");
     let goes = |url: &str, protocol| Some((url.to_owned(), protocol));
-    let cases: Vec<(_, Option<Option<&str>>, &FileSettings, Vec<(&str, &str)>)> = vec![
+    type Case<'a> = (
+        Option<(String, Protocol)>,
+        Option<Option<&'a str>>,
+        &'a FileSettings,
+        Vec<(&'a str, &'a str)>,
+    );
+    let cases: Vec<Case<'_>> = vec![
         (None, None, &none, vec![]),
         (
             None,

@@ -1,0 +1,77 @@
+//! Bodies of bounded size.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::encoding::encoded_len_varint;
+
+use super::SCHEMA_URL;
+use super::series::begin;
+
+/// A request's body: a whole `ExportMetricsServiceRequest`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The message.
+    pub body: Bytes,
+    /// How many points are in it.
+    pub points: u64,
+}
+
+/// Puts `ResourceMetrics` one after the other into bodies of bounded size.
+#[derive(Debug)]
+pub(super) struct Writer {
+    limit: usize,
+    buffer: BytesMut,
+    points: u64,
+    batches: Vec<Batch>,
+    /// The end of each `ResourceMetrics`.
+    schema: Vec<u8>,
+    /// How long the last body was: about what the next one needs.
+    expected: usize,
+}
+
+impl Writer {
+    pub(super) fn new(limit: usize) -> Self {
+        let mut schema = Vec::new();
+        prost::encoding::string::encode(3, &SCHEMA_URL.to_owned(), &mut schema);
+        Self {
+            limit,
+            buffer: BytesMut::new(),
+            points: 0,
+            batches: Vec::new(),
+            schema,
+            expected: 0,
+        }
+    }
+
+    pub(super) fn write(&mut self, resource: &[u8], scope: &[u8], points: u64) {
+        let scope_field = 1 + encoded_len_varint(scope.len() as u64) + scope.len();
+        let len = resource.len() + scope_field + self.schema.len();
+        let whole = 1 + encoded_len_varint(len as u64) + len;
+        if !self.buffer.is_empty() && self.buffer.len() + whole > self.limit {
+            self.cut();
+        }
+        if self.buffer.is_empty() {
+            self.buffer.reserve(self.expected);
+        }
+        begin(1, len, &mut self.buffer);
+        self.buffer.put_slice(resource);
+        begin(2, scope.len(), &mut self.buffer);
+        self.buffer.put_slice(scope);
+        self.buffer.put_slice(&self.schema);
+        self.points += points;
+    }
+
+    fn cut(&mut self) {
+        self.expected = self.buffer.len();
+        self.batches.push(Batch {
+            body: self.buffer.split().freeze(),
+            points: std::mem::take(&mut self.points),
+        });
+    }
+
+    pub(super) fn finish(&mut self) -> Vec<Batch> {
+        if !self.buffer.is_empty() {
+            self.cut();
+        }
+        std::mem::take(&mut self.batches)
+    }
+}

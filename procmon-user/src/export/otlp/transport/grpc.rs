@@ -1,0 +1,187 @@
+//! OTLP over gRPC.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes};
+use http::HeaderMap;
+use http::uri::PathAndQuery;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use super::tls::{certificates, private_key, tls_error};
+use super::{
+    AGENT, Accepted, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, chain, printable,
+    timed_out,
+};
+use crate::export::otlp::settings::{Compression, Settings};
+
+const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// OTLP over gRPC.
+#[derive(Debug)]
+pub struct GrpcTransport {
+    endpoint: Endpoint,
+    client: Grpc<Channel>,
+    metadata: MetadataMap,
+    timeout: Duration,
+    compression: Option<Compression>,
+}
+
+impl GrpcTransport {
+    pub(super) fn new(settings: &Settings) -> Result<Self, TransportError> {
+        let endpoint = endpoint(settings)?;
+        Ok(Self {
+            client: grpc_client(&endpoint, settings.compression),
+            endpoint,
+            metadata: metadata(settings),
+            timeout: settings.timeout,
+            compression: settings.compression,
+        })
+    }
+
+    pub(super) async fn send(&mut self, body: Bytes) -> Result<Accepted, Failure> {
+        let call = async {
+            let mut request = Request::new(body);
+            *request.metadata_mut() = self.metadata.clone();
+            self.client.ready().await.map_err(Failure::unreachable)?;
+            let path = PathAndQuery::from_static(EXPORT);
+            let answer = self.client.unary(request, path, BytesCodec).await;
+            answer.map_err(|status| classify_status(&status))
+        };
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer.map(|answer| accepted(answer.into_inner())),
+            Err(_) => {
+                // The peer may be gone without a word: the next try gets a
+                // connection of its own.
+                self.client = grpc_client(&self.endpoint, self.compression);
+                Err(timed_out(self.timeout))
+            }
+        }
+    }
+}
+
+/// Headers as gRPC has them.
+pub fn metadata(settings: &Settings) -> MetadataMap {
+    let headers: HeaderMap = settings.headers.iter().cloned().collect();
+    MetadataMap::from_headers(headers)
+}
+
+/// tonic's endpoint of the settings, TLS and all.
+pub fn endpoint(settings: &Settings) -> Result<Endpoint, TransportError> {
+    let endpoint = Endpoint::from(settings.endpoint.clone())
+        .user_agent(AGENT)
+        .expect("a constant that is a header value")
+        .connect_timeout(settings.timeout)
+        .tcp_keepalive(Some(Duration::from_secs(30)));
+    if settings.endpoint.scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    let mut tls = ClientTlsConfig::new();
+    tls = match &settings.tls.authority {
+        Some(authority) => {
+            certificates(authority)?;
+            tls.ca_certificate(Certificate::from_pem(&authority.content))
+        }
+        None => tls.with_native_roots(),
+    };
+    if let Some((certificate, key)) = &settings.tls.identity {
+        certificates(certificate)?;
+        private_key(key)?;
+        tls = tls.identity(Identity::from_pem(&certificate.content, &key.content));
+    }
+    endpoint
+        .tls_config(tls)
+        .map_err(|error| tls_error(&settings.endpoint, &error))
+}
+
+fn grpc_client(endpoint: &Endpoint, compression: Option<Compression>) -> Grpc<Channel> {
+    let client = Grpc::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_ANSWER);
+    let Some(compression) = compression else {
+        return client;
+    };
+    let encoding = match compression {
+        Compression::Gzip => CompressionEncoding::Gzip,
+        Compression::Zstd => CompressionEncoding::Zstd,
+    };
+    // A collector answers as it was asked: what we send we must also accept.
+    client.send_compressed(encoding).accept_compressed(encoding)
+}
+
+/// Passes encoded messages through.
+#[derive(Clone, Copy, Debug)]
+struct BytesCodec;
+
+impl Codec for BytesCodec {
+    type Encode = Bytes;
+    type Decode = ExportMetricsServiceResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for BytesCodec {
+    type Item = ExportMetricsServiceResponse;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
+        ExportMetricsServiceResponse::decode(buffer)
+            .map(Some)
+            .map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+/// What a gRPC status means to the batch (OTLP specification, "Failures").
+fn classify_status(status: &Status) -> Failure {
+    let reason = match status.source() {
+        Some(source) => format!("{}: {}", status.message(), chain(source)),
+        None => format!("{:?}: {}", status.code(), status.message()),
+    };
+    let after = status
+        .get_details_retry_info()
+        .and_then(|info| info.retry_delay)
+        .map(|delay| delay.min(MAX_WAIT));
+    match status.code() {
+        // The message would be as long the next time.
+        Code::OutOfRange if status.message().contains("too large") => Failure::permanent(reason),
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Failure::Retryable {
+            after,
+            reason: printable(&reason),
+        },
+        Code::ResourceExhausted if after.is_some() => Failure::Retryable {
+            after,
+            reason: printable(&reason),
+        },
+        // Made on this side of the connection: the collector did not answer.
+        Code::Unknown | Code::Internal if status.source().is_some() => Failure::retryable(reason),
+        _ => Failure::permanent(reason),
+    }
+}
