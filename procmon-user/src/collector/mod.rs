@@ -47,7 +47,7 @@ pub enum CollectError {
 /// Where the totals come from.
 enum Road {
     Kernel(Box<KernelRoad>),
-    Proc(ProcRoad),
+    Proc(Box<ProcRoad>),
 }
 
 /// What is remembered of a process between ticks.
@@ -87,7 +87,7 @@ impl Collector {
         let road = if ebpf {
             Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
         } else {
-            Road::Proc(ProcRoad::new(&selection))
+            Road::Proc(Box::new(ProcRoad::new(&selection)))
         };
         Ok(Self {
             road,
