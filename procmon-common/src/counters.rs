@@ -87,6 +87,18 @@ indexed! {
         OffCpuStopped,
         /// Nanoseconds of all the waits in the run-queue histogram.
         RunQueueWait,
+        /// Payload bytes sent on AF_INET and AF_INET6 sockets.
+        NetworkTransmitted,
+        /// Payload bytes received on them, not those only peeked at.
+        NetworkReceived,
+        /// Sends on TCP sockets.
+        TcpTransmits,
+        /// Receives on TCP sockets.
+        TcpReceives,
+        /// Sends on UDP sockets.
+        UdpTransmits,
+        /// Receives on UDP sockets.
+        UdpReceives,
     }
 }
 

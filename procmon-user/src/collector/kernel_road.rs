@@ -11,9 +11,7 @@ use super::chosen::Selection;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
-use crate::kernel::{
-    Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit, probe_counters,
-};
+use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::ProcessId;
 
@@ -237,7 +235,7 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        let mut observed = observe(&process.entry, totals);
+        let mut observed = observe(&self.kernel, &process.entry, totals);
         observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
         observed.user_id = Some(process.leader.uid);
         observed.executable = Some(executable(&process.leader.executable));
@@ -249,7 +247,7 @@ impl KernelRoad {
         let accounts = self.accounts.entry(id).or_default();
         let mut totals = self.kernel.final_totals(entry, accounts);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
-        let mut observed = observe(entry, totals);
+        let mut observed = observe(&self.kernel, entry, totals);
         let end = exit(entry, 0);
         observed.end = Some(End {
             at_boot_ns: entry.exit_ns,
@@ -265,7 +263,7 @@ impl KernelRoad {
         let accounts = self.accounts.entry(id).or_default();
         let totals = self.kernel.live_totals(process, accounts);
         self.accounts.remove(&id);
-        let mut observed = observe(&process.entry, totals);
+        let mut observed = observe(&self.kernel, &process.entry, totals);
         observed.end = Some(End {
             at_boot_ns: now_ns,
             code: None,
@@ -344,16 +342,16 @@ fn entry_id(entry: &ProcessEntry) -> ProcessId {
     ProcessId::from_boot_ns(entry.pid, entry.start_ns)
 }
 
-fn observe(entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
+fn observe(kernel: &Kernel, entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
     Observed {
         id: entry_id(entry),
         totals,
-        probes: Some(probe_counters(entry)),
+        probes: Some(kernel.probe_counters(entry)),
         counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
         executable: Some(executable(&entry.executable)),
         parent_pid: (entry.parent != 0).then_some(entry.parent),
         user_id: Some(entry.uid),
-        generation: entry.counters[Counter::Execs.index()],
+        generation: Some(entry.counters[Counter::Execs.index()]),
         kernel_thread: false,
         end: None,
     }

@@ -229,22 +229,25 @@ impl Collector {
     /// that has ended, what is remembered, or what the kernel half noted.
     fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
         let tick = self.tick;
-        if let Some(known) = self.known.get_mut(&observed.id)
-            && (known.generation == observed.generation || observed.end.is_some())
+        let known = self.known.get_mut(&observed.id);
+        if let Some(known) = known
+            && observed
+                .generation
+                .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
             return Arc::clone(&known.metadata);
         }
+        let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
-            Some(_) => observed.metadata(&mut self.metadata),
+            Some(_) => observed.metadata(before, &mut self.metadata),
             None => {
                 let name = observed.executable.as_deref();
                 let mut read = self.metadata.read(observed.id, name, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
-                if let Some(known) = self.known.get(&observed.id) {
-                    read.parent_pid = known.metadata.parent_pid;
-                } else if observed.parent_pid.is_some() {
-                    read.parent_pid = observed.parent_pid;
+                let at_birth = before.map(|before| before.parent_pid);
+                if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
+                    read.parent_pid = parent;
                 }
                 read
             }
@@ -253,7 +256,7 @@ impl Collector {
             observed.id,
             Known {
                 metadata: Arc::clone(&metadata),
-                generation: observed.generation,
+                generation: observed.generation.unwrap_or_default(),
                 tick,
             },
         );

@@ -45,8 +45,9 @@ pub struct Observed {
     pub parent_pid: Option<u32>,
     /// Real user id.
     pub user_id: Option<u32>,
-    /// Changes when it executes another program.
-    pub generation: u64,
+    /// Changes when it executes another program; `None`: as far as known it
+    /// has not.
+    pub generation: Option<u64>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
     /// Set when it has ended.
@@ -101,15 +102,22 @@ impl Observed {
         }
     }
 
-    /// What is known of a process that nobody saw alive.
-    pub fn metadata(&self, reader: &mut MetadataReader) -> Metadata {
+    /// What is known of a process that nobody saw alive since its last execve;
+    /// what an execve does not change is as it was `before`.
+    pub fn metadata(&self, before: Option<&Metadata>, reader: &mut MetadataReader) -> Metadata {
+        let before = before.cloned().unwrap_or_default();
         Metadata {
-            executable: self.executable.clone().unwrap_or_default(),
-            parent_pid: self.parent_pid,
-            user_id: self.user_id,
-            owner: self.user_id.and_then(|uid| reader.owner(uid)),
+            executable: self.executable.clone().unwrap_or(before.executable),
+            parent_pid: before.parent_pid.or(self.parent_pid),
+            user_id: self.user_id.or(before.user_id),
+            owner: match self.user_id {
+                Some(user_id) => reader.owner(user_id),
+                None => before.owner,
+            },
             kernel_thread: self.kernel_thread,
-            ..Metadata::default()
+            path: None,
+            command: None,
+            ..before
         }
     }
 }

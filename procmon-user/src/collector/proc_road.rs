@@ -116,7 +116,7 @@ fn observe(reading: Reading, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: Some(reading.facts.parent_pid),
         user_id: None,
-        generation: reading.facts.program,
+        generation: Some(reading.facts.program),
         kernel_thread: reading.facts.kernel_thread,
         end: None,
     }
@@ -131,7 +131,7 @@ fn ended(id: ProcessId, totals: Totals, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: None,
         user_id: None,
-        generation: 0,
+        generation: None,
         kernel_thread: false,
         end: Some(End {
             at_boot_ns: now_ns,

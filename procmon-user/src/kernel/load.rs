@@ -5,12 +5,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, Iter, TracePoint};
+use aya::programs::{BtfTracePoint, FExit, Iter, TracePoint};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
 use procmon_common::config::{self, SYSCALL_FCNTL};
-use procmon_common::probes::{Hook, PROBES, SYSCALL_FALLBACK};
+use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
 use procmon_common::{Config, Probe};
 use thiserror::Error;
 
@@ -56,6 +56,13 @@ pub struct Options {
     pub max_processes: Option<u32>,
     /// Bytes of the ring buffer, a power of two of at least a page.
     pub events_buffer: Option<u32>,
+}
+
+/// The kernel's type information, for us and for aya, whose own is private.
+#[derive(Clone, Copy)]
+struct Types<'a> {
+    own: &'a Btf,
+    aya: &'a AyaBtf,
 }
 
 /// Why the kernel half cannot run.
@@ -130,7 +137,8 @@ impl Kernel {
         if let Some(finding) = prerequisites.obstacle() {
             return Err(KernelError::Prerequisite(finding.clone()));
         }
-        let offsets = Offsets::find(&Btf::read(Path::new(BTF_PATH))?)?;
+        let btf = Btf::read(Path::new(BTF_PATH))?;
+        let offsets = Offsets::find(&btf)?;
         let aya_btf = AyaBtf::from_sys_fs().map_err(|e| KernelError::Load(e.to_string()))?;
         let max_processes = options.max_processes.unwrap_or_else(default_processes);
         let events_buffer = options.events_buffer.unwrap_or(EVENTS_BUFFER);
@@ -166,14 +174,18 @@ impl Kernel {
             logger,
             probes: Vec::with_capacity(PROBES.len()),
         };
-        kernel.attach(&aya_btf, |probe| !is_syscall(probe));
+        let types = Types {
+            own: &btf,
+            aya: &aya_btf,
+        };
+        kernel.attach(types, |probe| !counts(probe));
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
             kernel.snapshot()?;
         }
-        kernel.attach(&aya_btf, is_syscall);
-        drop(aya_btf);
+        kernel.attach(types, counts);
+        drop((btf, aya_btf));
         trim_heap();
         Ok(kernel)
     }
@@ -201,7 +213,8 @@ impl Kernel {
     }
 
     /// Attaches the chosen probes of the table, in its order.
-    fn attach(&mut self, btf: &AyaBtf, chosen: impl Fn(&Probe) -> bool) {
+    fn attach(&mut self, types: Types<'_>, chosen: impl Fn(&Probe) -> bool) {
+        let btf = types.aya;
         let tracefs = tracefs_path();
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
@@ -212,6 +225,9 @@ impl Kernel {
                 }
                 (Hook::Iterator(kind), _) => {
                     load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
+                }
+                (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
+                    attach_either(bpf, probe, tracepoint, exits, types)
                 }
                 (Hook::SyscallExit(calls), Some(tracefs)) => {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
@@ -294,15 +310,26 @@ where
     T::try_from(map).map_err(|error| KernelError::map(name, error))
 }
 
-fn is_syscall(probe: &Probe) -> bool {
-    matches!(probe.hook, Hook::SyscallExit(_))
+/// Whether a probe counts what entries are there for; the others make them.
+fn counts(probe: &Probe) -> bool {
+    matches!(
+        probe.family,
+        Family::Memory | Family::Files | Family::Network
+    )
 }
 
 fn program<'a, P>(bpf: &'a mut Ebpf, probe: &Probe) -> Result<&'a mut P, ProbeState>
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
 {
-    bpf.program_mut(probe.program)
+    program_named(bpf, probe.program)
+}
+
+fn program_named<'a, P>(bpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeState>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+{
+    bpf.program_mut(name)
         .ok_or_else(|| ProbeState::Failed("not in the object".to_owned()))?
         .try_into()
         .map_err(failed)
@@ -326,6 +353,46 @@ fn attach_btf(
     program.load(tracepoint, btf).map_err(failed)?;
     program.attach().map_err(failed)?;
     Ok(())
+}
+
+/// Attaches to a tracepoint, or to the exits of functions where the kernel does
+/// not have it.
+fn attach_either(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    tracepoint: &str,
+    exits: &[(&str, &str)],
+    types: Types<'_>,
+) -> Result<ProbeState, ProbeState> {
+    if types.own.has_tracepoint(tracepoint) {
+        return attach_btf(bpf, probe, tracepoint, types.aya).map(|()| ProbeState::Active);
+    }
+    let mut attached = Vec::new();
+    for (name, function) in exits {
+        if !types.own.has_function(function) {
+            continue;
+        }
+        let program: &mut FExit = program_named(bpf, name)?;
+        program
+            .load(function, types.aya)
+            .and_then(|()| program.attach())
+            .map_err(|error| match failed(error) {
+                ProbeState::Failed(reason) => ProbeState::Unsupported(format!(
+                    "no tracepoint {tracepoint} (Linux 6.3), and fexit on {function}: {reason}"
+                )),
+                other => other,
+            })?;
+        attached.push(*function);
+    }
+    if attached.is_empty() {
+        return Err(ProbeState::Unsupported(format!(
+            "no tracepoint {tracepoint} (Linux 6.3), and no function to hook instead"
+        )));
+    }
+    Ok(ProbeState::Degraded(format!(
+        "no tracepoint {tracepoint}: exits of {}",
+        attached.join(", ")
+    )))
 }
 
 fn load_iterator(

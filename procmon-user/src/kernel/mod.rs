@@ -20,4 +20,4 @@ pub use load::{Kernel, KernelError, Options, Scope};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};
-pub use totals::{Accounts, executable, exit, probe_counters};
+pub use totals::{Accounts, executable, exit};

@@ -71,8 +71,6 @@ const TO_COME: &[&str] = &[
     "procmon.memory.mapping.usage",
     "procmon.memory.growth",
     "procmon.file_descriptor.open.duration",
-    "process.network.io",
-    "procmon.network.operations",
     "procmon.network.connection.count",
     "procmon.oom_kills",
     "procmon.leak.score",
