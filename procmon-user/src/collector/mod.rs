@@ -23,6 +23,7 @@ use crate::frame::Frame;
 use crate::kernel::{KernelError, ProbeStatus};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
 use health::Health;
@@ -71,6 +72,7 @@ pub struct Collector {
     health: Health,
     errors: ReadErrors,
     buffer: Vec<u8>,
+    exited: Arc<Exited>,
     tick: u64,
 }
 
@@ -103,6 +105,7 @@ impl Collector {
             health: Health::default(),
             errors: ReadErrors::default(),
             buffer: Vec::new(),
+            exited: Arc::default(),
             tick: 0,
         })
     }
@@ -194,7 +197,9 @@ impl Collector {
             sample.exit = ended.map(|(end, at)| end.exit(at));
             exited.push(sample);
         }
-        let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        self.roll_up(&exited);
+        let mut host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        host.exited = Arc::clone(&self.exited);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -222,6 +227,23 @@ impl Collector {
     pub fn close(self) {
         if let Road::Kernel(road) = self.road {
             road.close();
+        }
+    }
+
+    /// Adds what has ended to the sums by executable and by parent.
+    fn roll_up(&mut self, ended: &[ProcessSample]) {
+        if ended.is_empty() {
+            return;
+        }
+        // A parent is alive, or it has ended in this tick too.
+        let mut names: HashMap<u32, Arc<Metadata>> = HashMap::with_capacity(self.known.len());
+        for (id, known) in &self.known {
+            names.insert(id.pid, Arc::clone(&known.metadata));
+        }
+        let sums = Arc::make_mut(&mut self.exited);
+        for sample in ended {
+            let parent = sample.metadata.parent_pid.and_then(|pid| names.get(&pid));
+            sums.add(sample, parent.map(|parent| &*parent.executable));
         }
     }
 

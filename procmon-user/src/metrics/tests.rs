@@ -7,7 +7,7 @@ use procmon_common::Counter as Kept;
 use super::Instrument::{self, Counter, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Level::{self, OptIn, Recommended};
 use super::agent::AGENT;
-use super::host::HOST;
+use super::host;
 use super::process::PROCESS;
 use super::{Metric, Number, ProcessReading, Source, Switch, Value};
 use crate::analysis::rates::{CpuRate, Derived};
@@ -122,7 +122,7 @@ fn the_process_table_is_the_contracts() {
 fn no_name_stands_twice() {
     let mut names = HashSet::new();
     let process = PROCESS.iter().map(|m| m.name);
-    let host = HOST.iter().map(|m| m.name);
+    let host = host::rows().map(|m| m.name);
     for name in process.chain(host).chain(AGENT.iter().map(|m| m.name)) {
         assert!(names.insert(name), "{name}");
     }
@@ -135,7 +135,7 @@ fn only_registered_names_are_in_opentelemetrys_name_spaces() {
         let ours = name.starts_with("procmon.");
         assert!(ours || REGISTERED.contains(&name), "{name}");
     }
-    for metric in HOST {
+    for metric in host::rows() {
         let name = metric.name;
         assert!(
             name.starts_with("procmon.") || name.starts_with("system."),
@@ -150,7 +150,7 @@ fn only_registered_names_are_in_opentelemetrys_name_spaces() {
 #[test]
 fn rows_are_well_formed() {
     PROCESS.iter().for_each(well_formed);
-    HOST.iter().for_each(well_formed);
+    host::rows().for_each(well_formed);
     AGENT.iter().for_each(well_formed);
     for metric in PROCESS {
         let name = metric.name;
