@@ -27,6 +27,8 @@ pub enum Hook {
     SyscallExit(&'static [&'static str]),
     /// A BTF-typed raw tracepoint.
     BtfTracepoint(&'static str),
+    /// A tracepoint: its category and name.
+    Tracepoint(&'static str, &'static str),
     /// A BPF iterator over this kind of object.
     Iterator(&'static str),
     /// A BTF-typed raw tracepoint; where the kernel does not have it, the
@@ -123,6 +125,13 @@ pub const PROBES: &[Probe] = &[
         program: "task_snapshot",
         family: Family::Snapshot,
         hook: Hook::Iterator("task"),
+        operation: None,
+    },
+    Probe {
+        name: "oom",
+        program: "oom_kill",
+        family: Family::Lifecycle,
+        hook: Hook::Tracepoint("oom", "mark_victim"),
         operation: None,
     },
     network(

@@ -70,7 +70,7 @@ fn as_own(failure: Failure) -> Failure {
 async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let mut collector = Collector::open(Selection::Command, !common.no_ebpf)?;
+    let mut collector = Collector::open(Selection::Command, common.kernel()?)?;
     let views = agent::views();
     let outputs = Outputs::open(
         plan,

@@ -11,7 +11,9 @@ use super::chosen::Selection;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
-use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit};
+use crate::kernel::{
+    Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable, exit,
+};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::ProcessId;
 
@@ -38,7 +40,11 @@ pub struct KernelRoad {
 
 impl KernelRoad {
     /// Loads the kernel half and asks it for the chosen processes.
-    pub fn open(selection: &Selection, root: &ProcRoot) -> Result<Self, CollectError> {
+    pub fn open(
+        selection: &Selection,
+        root: &ProcRoot,
+        sizes: Sizes,
+    ) -> Result<Self, CollectError> {
         let scope = match selection {
             Selection::Processes { .. } => Scope::Chosen,
             Selection::Command => Scope::Exec,
@@ -49,8 +55,7 @@ impl KernelRoad {
         let kernel = Kernel::load(Options {
             scope,
             children: selection.children(),
-            max_processes: None,
-            events_buffer: None,
+            sizes,
         })?;
         let mut road = Self {
             kernel,
@@ -183,7 +188,9 @@ impl KernelRoad {
     ) -> Result<(), CollectError> {
         let mut candidates = self.hidden.pids();
         let strays = self.losses.get(Loss::UpdateWithoutProcess);
-        if self.all && strays != self.strays {
+        // Who found no room is not hidden, and adopting takes room.
+        let full = self.losses.get(Loss::NoRoomForProcess) > 0;
+        if self.all && !full && strays != self.strays {
             self.strays = strays;
             let mut pids = Vec::new();
             proc::list_pids(&self.root, &mut self.buffer, &mut pids)?;

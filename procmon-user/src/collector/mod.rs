@@ -20,7 +20,7 @@ use log::warn;
 use thiserror::Error;
 
 use crate::frame::Frame;
-use crate::kernel::{KernelError, ProbeStatus};
+use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
 use crate::rollup::Exited;
@@ -77,22 +77,21 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Opens the road: the kernel half, or /proc alone.
+    /// Opens the road: the kernel half of these sizes, or /proc alone.
     ///
     /// # Errors
     /// When a process that was asked for is not there, or the kernel half was
     /// asked for and does not run.
-    pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
+    pub fn open(selection: Selection, kernel: Option<Sizes>) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
         let times = Times {
             clock: proc::clock::load(&root)?,
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
-        let road = if ebpf {
-            Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
-        } else {
-            Road::Proc(Box::new(ProcRoad::new(&selection)))
+        let road = match kernel {
+            Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
+            None => Road::Proc(Box::new(ProcRoad::new(&selection))),
         };
         Ok(Self {
             road,

@@ -11,7 +11,7 @@ use aya_log::EbpfLogger;
 use log::{Log, debug};
 use procmon_common::config::{self, SYSCALL_FCNTL};
 use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
-use procmon_common::{Config, Probe};
+use procmon_common::{Config, Loss, Probe};
 use thiserror::Error;
 
 use super::btf::{Btf, BtfError};
@@ -51,6 +51,14 @@ pub struct Options {
     pub scope: Scope,
     /// Count the children of the counted too.
     pub children: bool,
+    /// How much room it takes.
+    pub sizes: Sizes,
+}
+
+/// How much room the kernel half takes: the keys below `kernel` in the
+/// configuration, `PROCMON_KERNEL_...` in the environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
     /// Room in the COUNTERS map, processes; `None`: four times the live tasks,
     /// at least 65,536.
     pub max_processes: Option<u32>,
@@ -121,6 +129,7 @@ pub struct Kernel {
     pub(super) offsets: Offsets,
     pub(super) buffer: Vec<u8>,
     pub(super) map_fds: [Option<RawFd>; 2],
+    pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
     probes: Vec<ProbeStatus>,
 }
@@ -140,8 +149,11 @@ impl Kernel {
         let btf = Btf::read(Path::new(BTF_PATH))?;
         let offsets = Offsets::find(&btf)?;
         let aya_btf = AyaBtf::from_sys_fs().map_err(|e| KernelError::Load(e.to_string()))?;
-        let max_processes = options.max_processes.unwrap_or_else(default_processes);
-        let events_buffer = options.events_buffer.unwrap_or(EVENTS_BUFFER);
+        let max_processes = options
+            .sizes
+            .max_processes
+            .unwrap_or_else(default_processes);
+        let events_buffer = options.sizes.events_buffer.unwrap_or(EVENTS_BUFFER);
         let settings = Settings(settings(&options, &offsets, events_buffer));
         let mut loader = EbpfLoader::new();
         loader
@@ -171,6 +183,7 @@ impl Kernel {
             events_buffer,
             offsets,
             buffer: Vec::new(),
+            without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
         };
@@ -183,6 +196,8 @@ impl Kernel {
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
             kernel.snapshot()?;
+            let losses = kernel.raw_losses();
+            kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
         kernel.attach(types, counts);
         drop((btf, aya_btf));
@@ -228,6 +243,13 @@ impl Kernel {
                 }
                 (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
                     attach_either(bpf, probe, tracepoint, exits, types)
+                }
+                (Hook::Tracepoint(category, name), Some(tracefs)) => {
+                    attach_tracepoint(bpf, probe, (category, name), tracefs)
+                        .map(|()| ProbeState::Active)
+                }
+                (Hook::Tracepoint(..), None) => {
+                    Err(ProbeState::Unsupported("no tracefs".to_owned()))
                 }
                 (Hook::SyscallExit(calls), Some(tracefs)) => {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
@@ -403,6 +425,23 @@ fn load_iterator(
 ) -> Result<(), ProbeState> {
     let program: &mut Iter = program(bpf, probe)?;
     program.load(kind, btf).map_err(failed)
+}
+
+fn attach_tracepoint(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    (category, name): (&str, &str),
+    tracefs: &Path,
+) -> Result<(), ProbeState> {
+    if !tracefs.join("events").join(category).join(name).is_dir() {
+        return Err(ProbeState::Unsupported(format!(
+            "this kernel has no tracepoint {category}:{name}"
+        )));
+    }
+    let program: &mut TracePoint = program(bpf, probe)?;
+    program.load().map_err(failed)?;
+    program.attach(category, name).map_err(failed)?;
+    Ok(())
 }
 
 fn attach_exits(

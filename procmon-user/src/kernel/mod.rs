@@ -16,7 +16,7 @@ mod task_iter;
 mod totals;
 
 pub use counters::{Losses, MapUse};
-pub use load::{Kernel, KernelError, Options, Scope};
+pub use load::{Kernel, KernelError, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};

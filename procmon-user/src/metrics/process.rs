@@ -298,6 +298,9 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
     row("procmon.process.execs", Sum, "{exec}", Probe, Switch::Always,
         "Programs the process executed (successful execve).",
         |p, out| counter(p, out, Counter::Execs)),
+    row("procmon.oom_kills", Sum, "{kill}", Probe, Switch::Memory,
+        "Times the kernel chose the process to be killed for want of memory; procmon.memory.peak_rss of its last point tells what it had held.",
+        |p, out| counter(p, out, Counter::OomKills)).opt_in(),
 ];
 
 /// The probes' counters, if the switches of the threads are among them.

@@ -72,7 +72,6 @@ const TO_COME: &[&str] = &[
     "procmon.memory.growth",
     "procmon.file_descriptor.open.duration",
     "procmon.network.connection.count",
-    "procmon.oom_kills",
     "procmon.leak.score",
 ];
 
