@@ -1,7 +1,7 @@
 //! Nothing missed, nothing invented: great numbers, short lives, bytes over the network, and the
 //! kernel's own sums.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use procmon_tests::{
     Procmon,
@@ -10,7 +10,7 @@ use procmon_tests::{
     need,
     program::Program,
     strace::{FILES, MEMORY, file_key, memory_key},
-    victim,
+    time, victim,
 };
 
 const LIMIT: Duration = Duration::from_secs(180);
@@ -209,4 +209,100 @@ fn with_room_for_one_process_report_says_how_many_updates_and_processes_found_no
     };
     assert!(count("process map_full") > 0, "{line}");
     assert!(count("update no_process") > 0, "{line}");
+}
+
+/// Work of every kind for some seconds: short lives, threads, sleeps, system calls.
+const MIXED: &str = r#"read go
+for i in $(seq 40); do
+    for j in 1 2 3 4 5; do /bin/true; done
+    "$0" threads=3 spin=15 open=200 map-pairs=200:8192
+    "$0" children=3 spin=10 &
+    "$0" spin=30 sleep=20
+done
+wait"#;
+/// Processes of it: the shell and its seq, and what each of 40 rounds runs.
+const MIXED_PROCESSES: usize = 2 + 40 * (5 + 1 + 4 + 1);
+
+#[test]
+fn at_every_tick_of_a_mixed_load_live_and_exited_cpu_time_is_the_cgroups_within_a_tick() {
+    let cgroup = need!(Cgroup::new("mixed"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mixed.jsonl");
+    let victim = victim::path().unwrap().display().to_string();
+    let mut shell =
+        Program::start(&mut cgroup.command("/bin/bash", &["-c", MIXED, &victim])).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let procmon = Procmon::new("run")
+        .pid(shell.pid())
+        .args(["--children", "--interval", "500ms", "--jsonl"])
+        .arg(&file)
+        .start()
+        .unwrap();
+    procmon
+        .wait_for_stderr(LIMIT, |text| text.contains("watching"))
+        .unwrap();
+    shell.send(b"go\n").unwrap();
+    // The kernel's word, all the time.
+    let mut word: Vec<(u64, f64)> = Vec::new();
+    while shell.is_running() {
+        word.push((now_ns(), cgroup.cpu_ns().unwrap() as f64 / 1e9));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    word.push((now_ns(), cgroup.cpu_ns().unwrap() as f64 / 1e9));
+    assert!(procmon.wait(LIMIT).unwrap().status.success());
+    let objects = jsonl::read(&file).unwrap();
+
+    let mut ended: BTreeMap<(u32, String), f64> = BTreeMap::new();
+    let mut live: BTreeMap<(u32, String), f64> = BTreeMap::new();
+    let mut frames = 0;
+    let mut at = String::new();
+    let mut compare = |at: &str, live: &mut BTreeMap<_, f64>, ended: &BTreeMap<_, f64>| {
+        if live.is_empty() {
+            return;
+        }
+        let ours: f64 = live.values().chain(ended.values()).sum();
+        live.clear();
+        let at = time::parse(at).unwrap();
+        let least = word.iter().rfind(|(then, _)| *then <= at);
+        let most = word.iter().find(|(then, _)| *then >= at + 500_000_000);
+        let least = least.map_or(0.0, |(_, cpu)| *cpu);
+        let most = most.or(word.last()).unwrap().1;
+        // A running thread's time is up to a scheduler tick old, on each CPU.
+        assert!(
+            (least - 0.03..=most + 0.03).contains(&ours),
+            "procmon {ours} s, the cgroup {least} to {most} s"
+        );
+        frames += 1;
+    };
+    for object in &objects {
+        let id = (object.pid, object.creation_time.clone());
+        if object.has_exited() {
+            // The ends of a frame come before its live processes.
+            compare(&at, &mut live, &ended);
+            assert!(
+                ended.insert(id, cpu(object)).is_none(),
+                "ended twice: {object:?}"
+            );
+            continue;
+        }
+        let timestamp = object.json["timestamp"].as_str().unwrap();
+        if timestamp != at {
+            compare(&at, &mut live, &ended);
+            at = timestamp.to_owned();
+        }
+        live.insert(id, cpu(object));
+    }
+    assert!(frames > 5, "{frames} frames");
+    assert_eq!(ended.len(), MIXED_PROCESSES);
+    let ours: f64 = ended.values().sum();
+    let kernel = word.last().unwrap().1;
+    assert!(
+        (ours - kernel).abs() < 0.03 + kernel * 0.01,
+        "procmon {ours} s, the cgroup {kernel} s"
+    );
+}
+
+fn now_ns() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(since.unwrap().as_nanos()).unwrap()
 }
