@@ -5,6 +5,7 @@
 //! listens.
 
 mod chosen;
+mod ends;
 mod health;
 mod hidden;
 mod kernel_road;
@@ -126,7 +127,7 @@ impl Collector {
     pub fn wakeup(&self) -> Option<RawFd> {
         match &self.road {
             Road::Kernel(road) => Some(road.kernel().events_fd()),
-            Road::Proc(_) => None,
+            Road::Proc(road) => road.wakeup(),
         }
     }
 
@@ -138,10 +139,11 @@ impl Collector {
         }
     }
 
-    /// Takes in what waits in the ring buffer, between ticks.
+    /// Takes in ends, between ticks.
     pub fn absorb(&mut self) {
-        if let Road::Kernel(road) = &mut self.road {
-            road.absorb();
+        match &mut self.road {
+            Road::Kernel(road) => road.absorb(),
+            Road::Proc(road) => road.absorb(),
         }
     }
 
@@ -233,7 +235,9 @@ impl Collector {
             return Arc::clone(&known.metadata);
         }
         let metadata = Arc::new(match observed.end {
-            Some(_) => observed.metadata(&mut self.metadata),
+            Some(_) if observed.executable.is_some() => observed.metadata(&mut self.metadata),
+            // A zombie that /proc alone tells of.
+            Some(_) => self.metadata.read(observed.id, None, &mut self.errors),
             None => {
                 let name = observed.executable.as_deref();
                 let mut read = self.metadata.read(observed.id, name, &mut self.errors);
