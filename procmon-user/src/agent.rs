@@ -91,7 +91,7 @@ fn collect(
         if collector.ended() {
             return Ok(());
         }
-        let next = match schedule.next() {
+        let next = match schedule.advance() {
             Some(due) => wait(collector, due, control)?,
             // The rest of a duration that is no multiple of the interval.
             None => match schedule.end().filter(|_| !schedule.counted_out()) {

@@ -3,5 +3,6 @@
 pub mod files;
 mod lifecycle;
 pub mod memory;
+mod network;
 mod sched;
 mod syscall;

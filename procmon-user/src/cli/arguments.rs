@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::failure::Failure;
+use crate::kernel::Sizes;
+
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -35,6 +38,47 @@ pub struct Common {
     /// Write one JSON object a process and frame to this file, - for stdout
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+}
+
+impl Common {
+    /// The sizes of the kernel half; `None` without it.
+    pub fn kernel(&self) -> Result<Option<Sizes>, Failure> {
+        if self.no_ebpf {
+            return Ok(None);
+        }
+        sizes().map(Some)
+    }
+}
+
+/// The sizes of the kernel half, from the environment.
+pub fn sizes() -> Result<Sizes, Failure> {
+    let max_processes = number(
+        "PROCMON_KERNEL_MAX_PROCESSES",
+        "a number of processes, at least 1",
+        |n| n >= 1,
+    )?;
+    let events_buffer = number(
+        "PROCMON_KERNEL_EVENTS_BUFFER",
+        "bytes, a power of two of at least 4096",
+        |n| n.is_power_of_two() && n >= 4096,
+    )?;
+    Ok(Sizes {
+        max_processes,
+        events_buffer,
+    })
+}
+
+/// A number in a variable; empty is unset.
+fn number(variable: &str, wanted: &str, fits: fn(u32) -> bool) -> Result<Option<u32>, Failure> {
+    let Some(value) = std::env::var_os(variable).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .filter(|number| fits(*number))
+        .map(Some)
+        .ok_or_else(|| Failure::Usage(format!("{variable}={}: not {wanted}", value.display())))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

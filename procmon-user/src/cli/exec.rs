@@ -76,7 +76,7 @@ fn as_own(failure: Failure) -> Failure {
 async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let mut collector = Collector::open(Selection::Command, !common.no_ebpf)?;
+    let mut collector = Collector::open(Selection::Command, common.kernel()?)?;
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());

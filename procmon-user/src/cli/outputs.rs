@@ -108,9 +108,9 @@ impl Open {
 struct Exporters {
     processes: OtlpExporter,
     own: Telemetry,
-    endpoint: String,
     health: OtlpHealth,
     others: Arc<Mutex<Vec<ConsumerHealth>>>,
+    endpoint: String,
 }
 
 impl Outputs {
@@ -228,8 +228,8 @@ impl Exporters {
             health: processes.health(),
             processes,
             own,
-            endpoint: settings.endpoint.to_string(),
             others: Arc::clone(others),
+            endpoint: settings.endpoint.to_string(),
         })
     }
 
@@ -253,7 +253,7 @@ impl Exporters {
         self.own.publish(Arc::clone(view), health);
     }
 
-    /// Delivers what it can within the time there is for both.
+    /// Delivers what it can, both roads at once, in the time there is.
     async fn shutdown(self) {
         let (undelivered, own) = tokio::join!(
             self.processes.shutdown(SHUTDOWN_DEADLINE),

@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
         ));
     }
     let plan = Plan::new(&args.common, args.all)?;
-    let collector = Collector::open(args.selection(), !args.common.no_ebpf)?;
+    let collector = Collector::open(args.selection(), args.common.kernel()?)?;
     info!("{}", greeting(&args, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -21,14 +21,15 @@ use log::warn;
 use thiserror::Error;
 
 use crate::frame::Frame;
-use crate::kernel::{KernelError, ProbeStatus};
+use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
-use crate::process::{Clock, Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
 use health::Health;
 use kernel_road::KernelRoad;
-use observed::Observed;
+use observed::{Observed, Times};
 use proc_road::ProcRoad;
 
 /// Why collecting cannot begin or go on.
@@ -48,7 +49,7 @@ pub enum CollectError {
 /// Where the totals come from.
 enum Road {
     Kernel(Box<KernelRoad>),
-    Proc(ProcRoad),
+    Proc(Box<ProcRoad>),
 }
 
 /// What is remembered of a process between ticks.
@@ -65,42 +66,46 @@ pub struct Collector {
     road: Road,
     selection: Selection,
     root: ProcRoot,
-    clock: Clock,
+    times: Times,
     metadata: MetadataReader,
     extras: Extras,
     known: HashMap<ProcessId, Known>,
     health: Health,
     errors: ReadErrors,
     buffer: Vec<u8>,
+    exited: Arc<Exited>,
     tick: u64,
 }
 
 impl Collector {
-    /// Opens the road: the kernel half, or /proc alone.
+    /// Opens the road: the kernel half of these sizes, or /proc alone.
     ///
     /// # Errors
     /// When a process that was asked for is not there, or the kernel half was
     /// asked for and does not run.
-    pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
+    pub fn open(selection: Selection, kernel: Option<Sizes>) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
-        let clock = proc::clock::load(&root)?;
-        let road = if ebpf {
-            Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
-        } else {
-            Road::Proc(ProcRoad::new(&selection))
+        let times = Times {
+            clock: proc::clock::load(&root)?,
+            boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
+        };
+        let road = match kernel {
+            Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
+            None => Road::Proc(Box::new(ProcRoad::new(&selection))),
         };
         Ok(Self {
             road,
             selection,
             metadata: MetadataReader::new(root.clone()),
             root,
-            clock,
+            times,
             extras: Extras::default(),
             known: HashMap::new(),
             health: Health::default(),
             errors: ReadErrors::default(),
             buffer: Vec::new(),
+            exited: Arc::default(),
             tick: 0,
         })
     }
@@ -181,7 +186,7 @@ impl Collector {
         let mut live = Vec::with_capacity(seen.live.len());
         for observed in seen.live {
             let metadata = self.describe(&observed);
-            live.push(observed.sample(&self.clock, metadata, self.selection.chooses()));
+            live.push(observed.sample(&self.times, metadata, self.selection.chooses()));
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
@@ -189,11 +194,13 @@ impl Collector {
         for observed in seen.ended {
             let metadata = self.describe(&observed);
             let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
-            let mut sample = observed.sample(&self.clock, metadata, self.selection.chooses());
+            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
             sample.exit = ended.map(|(end, at)| end.exit(at));
             exited.push(sample);
         }
-        let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        self.roll_up(&exited);
+        let mut host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        host.exited = Arc::clone(&self.exited);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -224,28 +231,50 @@ impl Collector {
         }
     }
 
+    /// Adds what has ended to the sums by executable and by parent.
+    fn roll_up(&mut self, ended: &[ProcessSample]) {
+        if ended.is_empty() {
+            return;
+        }
+        // A parent is alive, or it has ended in this tick too.
+        let mut names: HashMap<u32, Arc<Metadata>> = HashMap::with_capacity(self.known.len());
+        for (id, known) in &self.known {
+            names.insert(id.pid, Arc::clone(&known.metadata));
+        }
+        let sums = Arc::make_mut(&mut self.exited);
+        for sample in ended {
+            let parent = sample.metadata.parent_pid.and_then(|pid| names.get(&pid));
+            sums.add(sample, parent.map(|parent| &*parent.executable));
+        }
+    }
+
     /// A process's words: read at first sight and after each execve. Of one
     /// that has ended, what is remembered, or what the kernel half noted.
     fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
         let tick = self.tick;
-        if let Some(known) = self.known.get_mut(&observed.id)
-            && (known.generation == observed.generation || observed.end.is_some())
+        let known = self.known.get_mut(&observed.id);
+        if let Some(known) = known
+            && observed
+                .generation
+                .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
             return Arc::clone(&known.metadata);
         }
+        let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
-            Some(_) if observed.executable.is_some() => observed.metadata(&mut self.metadata),
-            // A zombie that /proc alone tells of.
-            Some(_) => self.metadata.read(observed.id, None, &mut self.errors),
+            // A zombie that was never seen alive, and that /proc alone tells of.
+            Some(_) if observed.executable.is_none() && before.is_none() => {
+                self.metadata.read(observed.id, None, &mut self.errors)
+            }
+            Some(_) => observed.metadata(before, &mut self.metadata),
             None => {
                 let name = observed.executable.as_deref();
                 let mut read = self.metadata.read(observed.id, name, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
-                if let Some(known) = self.known.get(&observed.id) {
-                    read.parent_pid = known.metadata.parent_pid;
-                } else if observed.parent_pid.is_some() {
-                    read.parent_pid = observed.parent_pid;
+                let at_birth = before.map(|before| before.parent_pid);
+                if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
+                    read.parent_pid = parent;
                 }
                 read
             }
@@ -254,7 +283,7 @@ impl Collector {
             observed.id,
             Known {
                 metadata: Arc::clone(&metadata),
-                generation: observed.generation,
+                generation: observed.generation.unwrap_or_default(),
                 tick,
             },
         );

@@ -47,21 +47,40 @@ pub struct Observed {
     pub id: ProcessId,
     /// The kernel's totals.
     pub totals: Totals,
-    /// The probes' counters, with ns of CLOCK_BOOTTIME after its start at
-    /// which counting began.
-    pub probes: Option<(ProbeCounters, u64)>,
+    /// The probes' counters; when they began is in `counted_since`.
+    pub probes: Option<ProbeCounters>,
+    /// When counting began, ns of CLOCK_BOOTTIME; `None`: at its birth.
+    pub counted_since: Option<u64>,
     /// Its program's name as the kernel half noted it.
     pub executable: Option<String>,
     /// Parent at birth, or now if that is not known.
     pub parent_pid: Option<u32>,
     /// Real user id.
     pub user_id: Option<u32>,
-    /// Changes when it executes another program.
-    pub generation: u64,
+    /// Changes when it executes another program; `None`: as far as known it
+    /// has not.
+    pub generation: Option<u64>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
     /// Set when it has ended.
     pub end: Option<End>,
+}
+
+/// The clocks of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When processes were created: whole seconds of boot time and a tick.
+    pub clock: Clock,
+    /// Unix time when CLOCK_BOOTTIME was 0, by the clock as it was when procmon
+    /// started: a start of counting stays the same if the clock is stepped.
+    pub boot_unix_ns: u64,
+}
+
+impl Times {
+    /// A time of CLOCK_BOOTTIME as Unix time.
+    pub fn unix_ns(&self, boot_ns: u64) -> u64 {
+        self.boot_unix_ns + boot_ns
+    }
 }
 
 /// What a road saw at one tick.
@@ -75,31 +94,42 @@ pub struct Seen {
 
 impl Observed {
     /// The sample of it, its end left out.
-    pub fn sample(self, clock: &Clock, metadata: Arc<Metadata>, chosen: bool) -> ProcessSample {
-        let created_unix_ns = clock.creation_unix_ns(self.id);
+    pub fn sample(self, times: &Times, metadata: Arc<Metadata>, chosen: bool) -> ProcessSample {
+        let created_unix_ns = times.clock.creation_unix_ns(self.id);
+        let since_unix_ns = match self.counted_since {
+            Some(since_ns) => created_unix_ns.max(times.unix_ns(since_ns)),
+            None => created_unix_ns,
+        };
         ProcessSample {
             id: self.id,
             created_unix_ns,
             metadata,
             chosen,
             totals: self.totals,
-            probes: self.probes.map(|(mut probes, after_ns)| {
-                probes.since_unix_ns = created_unix_ns + after_ns;
+            probes: self.probes.map(|mut probes| {
+                probes.since_unix_ns = since_unix_ns;
                 probes
             }),
             exit: None,
         }
     }
 
-    /// What is known of a process that nobody saw alive.
-    pub fn metadata(&self, reader: &mut MetadataReader) -> Metadata {
+    /// What is known of a process that nobody saw alive since its last execve;
+    /// what an execve does not change is as it was `before`.
+    pub fn metadata(&self, before: Option<&Metadata>, reader: &mut MetadataReader) -> Metadata {
+        let before = before.cloned().unwrap_or_default();
         Metadata {
-            executable: self.executable.clone().unwrap_or_default(),
-            parent_pid: self.parent_pid,
-            user_id: self.user_id,
-            owner: self.user_id.and_then(|uid| reader.owner(uid)),
+            executable: self.executable.clone().unwrap_or(before.executable),
+            parent_pid: before.parent_pid.or(self.parent_pid),
+            user_id: self.user_id.or(before.user_id),
+            owner: match self.user_id {
+                Some(user_id) => reader.owner(user_id),
+                None => before.owner,
+            },
             kernel_thread: self.kernel_thread,
-            ..Metadata::default()
+            path: None,
+            command: None,
+            ..before
         }
     }
 }

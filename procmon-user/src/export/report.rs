@@ -11,7 +11,9 @@ use std::io::Write as _;
 use self::host::HostBefore;
 use self::process::Before;
 use super::sink::{Sink, SinkError};
-use crate::process::{ProcessId, ProcessSample, identity};
+use crate::frame::Frame;
+use crate::process::identity::rfc3339;
+use crate::process::{ProcessId, ProcessSample};
 use crate::shape::View;
 
 /// How many processes the report of a whole host shows.
@@ -30,6 +32,8 @@ pub struct Report {
     begun: bool,
     before: HashMap<ProcessId, Before>,
     host: Option<HostBefore>,
+    /// (event, reason, count) as last told.
+    lost: Vec<(&'static str, &'static str, u64)>,
 }
 
 impl Report {
@@ -42,6 +46,7 @@ impl Report {
             all,
             before: HashMap::new(),
             host: None,
+            lost: Vec::new(),
         }
     }
 
@@ -74,9 +79,36 @@ impl Report {
             let before = before.as_ref();
             self.block(|out| process::live(out, sample, derived, before, frame));
         }
+        self.losses(frame);
         let live: HashSet<_> = frame.processes.iter().map(|s| s.id).collect();
         self.before.retain(|id, _| live.contains(id));
         self.sink.flush()
+    }
+
+    /// What was lost, when there is more of it than at the last block: late ticks
+    /// and what the kernel half could not keep.
+    fn losses(&mut self, frame: &Frame) {
+        let agent = &frame.agent;
+        let events = agent.events_lost.iter().copied();
+        let lost: Vec<_> = events
+            .chain([("tick", "late", agent.ticks_late)])
+            .filter(|(.., count)| *count > 0)
+            .collect();
+        if lost == self.lost {
+            return;
+        }
+        let words: Vec<String> = lost
+            .iter()
+            .map(|(event, reason, count)| format!("{event} {reason} {count}"))
+            .collect();
+        self.lost = lost;
+        self.block(|out| {
+            out.line(format_args!(
+                "# {} lost so far: {}",
+                rfc3339(frame.at_unix_ns),
+                words.join(", ")
+            ));
+        });
     }
 
     /// One block, after an empty line if it is not the first.
@@ -103,7 +135,7 @@ impl Block<'_> {
     fn process_head(&mut self, unix_ns: u64, sample: &ProcessSample, rest: &str) {
         self.line(format_args!(
             "# {} pid={} executable={}{rest}",
-            identity::rfc3339(unix_ns),
+            rfc3339(unix_ns),
             sample.id.pid,
             word(&sample.metadata.executable),
         ));

@@ -46,7 +46,7 @@ impl Kernel {
             {
                 Ok(())
             }
-            Err(error) => Err(KernelError::map("COUNTERS", error)),
+            Err(error) => Err(KernelError::map("COUNTERS", no_room(error))),
         }
     }
 
@@ -60,7 +60,7 @@ impl Kernel {
         entry.state = state::ACTIVE;
         self.counters
             .insert(pid, Entry(entry), 0)
-            .map_err(|error| KernelError::map("COUNTERS", error))
+            .map_err(|error| KernelError::map("COUNTERS", no_room(error)))
     }
 
     /// Stops counting a process, which need not be there any more.
@@ -76,6 +76,15 @@ impl Kernel {
 
     /// What was lost so far.
     pub fn losses(&self) -> Losses {
+        let mut losses = self.raw_losses();
+        // A process that the iterator met is one, however often it was met:
+        // those of the first pass; later ones are counted at their fork.
+        losses.0[Loss::NoRoomForProcess.index()] += self.without_room_at_first;
+        losses.0[Loss::NoRoomAtSnapshot.index()] = 0;
+        losses
+    }
+
+    pub(super) fn raw_losses(&self) -> Losses {
         let mut losses = Losses::default();
         for loss in Loss::ALL {
             losses.0[loss.index()] = self
@@ -116,6 +125,18 @@ impl Kernel {
                 memory: events,
             },
         ]
+    }
+}
+
+/// What an insert that failed says.
+fn no_room(error: MapError) -> String {
+    match error {
+        MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::E2BIG) => {
+            "no room for another process: raise kernel.max_processes \
+             (PROCMON_KERNEL_MAX_PROCESSES)"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }
 
