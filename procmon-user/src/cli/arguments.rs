@@ -82,7 +82,7 @@ fn number(variable: &str, wanted: &str, fits: fn(u32) -> bool) -> Result<Option<
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = time(text)?;
+    let interval = time(text).map_err(|error| format!("{error}; from 10ms to 24h"))?;
     if (SHORTEST..=LONGEST).contains(&interval) {
         Ok(interval)
     } else {
@@ -111,7 +111,7 @@ mod tests {
     fn the_interval_is_10_ms_to_24_h_inclusive() {
         assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
         assert_eq!(interval("24h"), Ok(LONGEST));
-        for outside in ["9ms", "24h 1ms", "0s"] {
+        for outside in ["9ms", "24h 1ms", "0s", "0", "soon", ""] {
             assert!(interval(outside).unwrap_err().contains("from 10ms to 24h"));
         }
     }

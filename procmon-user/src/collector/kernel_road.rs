@@ -156,7 +156,7 @@ impl KernelRoad {
                 // A zombie from before: all its threads had ended.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
-                seen.ended.push(self.zombie(process, now_ns));
+                seen.ended.push(self.zombie(process, now_ns, errors));
             } else if !ended.contains(&id) {
                 seen.live.push(self.live(process, now_ns, errors));
             }
@@ -265,17 +265,23 @@ impl KernelRoad {
     }
 
     /// A process that was a zombie already when it was first seen.
-    fn zombie(&mut self, process: &SnapshotProcess, now_ns: u64) -> Observed {
+    fn zombie(
+        &mut self,
+        process: &SnapshotProcess,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+    ) -> Observed {
         let id = entry_id(&process.entry);
         let accounts = self.accounts.entry(id).or_default();
         let totals = self.kernel.live_totals(process, accounts);
         self.accounts.remove(&id);
-        let mut observed = observe(&self.kernel, &process.entry, totals);
-        observed.end = Some(End {
-            at_boot_ns: now_ns,
-            code: None,
-            signal: None,
-        });
+        let mut observed = observe(&self.kernel, &process.entry, totals.of_the_ended());
+        // Nobody saw how it ended, but it still says so.
+        let status = read_totals(&self.root, id.pid, errors)
+            .ok()
+            .filter(|reading| reading.id == id)
+            .and_then(|reading| reading.facts.wait_status);
+        observed.end = Some(End::of_wait_status(now_ns, status));
         observed
     }
 

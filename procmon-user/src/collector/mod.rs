@@ -5,6 +5,7 @@
 //! listens.
 
 mod chosen;
+mod ends;
 mod health;
 mod hidden;
 mod kernel_road;
@@ -131,7 +132,7 @@ impl Collector {
     pub fn wakeup(&self) -> Option<RawFd> {
         match &self.road {
             Road::Kernel(road) => Some(road.kernel().events_fd()),
-            Road::Proc(_) => None,
+            Road::Proc(road) => road.wakeup(),
         }
     }
 
@@ -143,10 +144,11 @@ impl Collector {
         }
     }
 
-    /// Takes in what waits in the ring buffer, between ticks.
+    /// Takes in ends, between ticks.
     pub fn absorb(&mut self) {
-        if let Road::Kernel(road) = &mut self.road {
-            road.absorb();
+        match &mut self.road {
+            Road::Kernel(road) => road.absorb(),
+            Road::Proc(road) => road.absorb(),
         }
     }
 
@@ -261,6 +263,10 @@ impl Collector {
         }
         let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
+            // A zombie that was never seen alive, and that /proc alone tells of.
+            Some(_) if observed.executable.is_none() && before.is_none() => {
+                self.metadata.read(observed.id, None, &mut self.errors)
+            }
             Some(_) => observed.metadata(before, &mut self.metadata),
             None => {
                 let name = observed.executable.as_deref();

@@ -18,6 +18,18 @@ pub struct End {
 }
 
 impl End {
+    /// An end of which only this is known, as wait(2) tells it: the low seven
+    /// bits are the signal, the next byte the code.
+    pub fn of_wait_status(at_boot_ns: u64, status: Option<u32>) -> Self {
+        let signal = status.map(|status| (status & 0x7f).cast_signed());
+        let code = status.map(|status| (status >> 8 & 0xff).cast_signed());
+        Self {
+            at_boot_ns,
+            code: code.filter(|_| signal == Some(0)),
+            signal: signal.filter(|signal| *signal != 0),
+        }
+    }
+
     /// The same at a time of day.
     pub fn exit(self, at_unix_ns: u64) -> Exit {
         Exit {

@@ -137,7 +137,7 @@ impl Block<'_> {
             "# {} pid={} executable={}{rest}",
             rfc3339(unix_ns),
             sample.id.pid,
-            printable(&sample.metadata.executable),
+            word(&sample.metadata.executable),
         ));
     }
 
@@ -186,17 +186,35 @@ enum Quantity {
     Nanoseconds(u64),
 }
 
+/// A name as the value of `key=value`: in quotes where it would not be seen to
+/// end, or where it could be taken for more than a name.
+fn word(name: &str) -> Cow<'_, str> {
+    let odd = |c: char| c.is_whitespace() || is_hidden(c) || matches!(c, '"' | '\\' | '=');
+    if !name.is_empty() && !name.contains(odd) {
+        return Cow::Borrowed(name);
+    }
+    let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+    Cow::Owned(format!("\"{}\"", printable(&escaped)))
+}
+
+/// Characters that a terminal does not show as they are: controls, separators
+/// of lines, and those that turn the direction of writing.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text of a process, fit for a terminal and a line: control characters are
 /// written `\n` and `\x1b`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         match character {
             '\n' => escaped.push_str("\\n"),
-            c if c.is_control() => {
+            c if is_hidden(c) => {
                 write!(escaped, "\\x{:02x}", u32::from(c)).expect("a string takes all");
             }
             c => escaped.push(c),

@@ -16,6 +16,7 @@ mod task_iter;
 mod totals;
 
 pub use counters::{Losses, MapUse};
+pub use detach::keep_links_until_we_are_gone;
 pub use load::{Kernel, KernelError, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};

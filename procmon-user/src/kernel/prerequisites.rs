@@ -136,6 +136,9 @@ fn tracefs() -> Finding {
     let mut mounted = false;
     if tracefs_path().is_none() {
         mounted = mount_tracefs(TRACEFS[0]);
+        if mounted {
+            log::info!("tracefs was not mounted: it is now, on {}", TRACEFS[0]);
+        }
     }
     let path = tracefs_path();
     Finding {

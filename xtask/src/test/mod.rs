@@ -17,7 +17,7 @@ use crate::{build, shell};
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only tests whose name contains this; leaves the checks of the source out
+    /// Only tests whose name, or whose binary's, contains this; leaves the checks of the source out
     filter: Option<String>,
 }
 
