@@ -1,0 +1,43 @@
+//! What must hold under every kernel: here, and in the machines of `cargo xtask vmtest`.
+
+mod counts;
+mod groups;
+mod hide;
+mod locked_down;
+mod totals;
+
+use std::time::Duration;
+
+use procmon_tests::{Output, Procmon};
+use serde_json::Value;
+
+/// How long procmon may take in an emulated machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The key of a JSON line for a metric with one attribute.
+fn key(metric: &str, attribute: &str, value: &str) -> String {
+    format!("{metric}{{{attribute}=\"{value}\"}}")
+}
+
+/// What `procmon doctor --json` says.
+fn diagnosis(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// The probes of a diagnosis that are not in this state, with what is said of them.
+fn probes_not(state: &str, diagnosis: &Value) -> Vec<String> {
+    let probes = diagnosis["probes"].as_array().expect("no probes");
+    assert!(!probes.is_empty(), "no probes: {diagnosis:#}");
+    let others = probes.iter().filter(|probe| probe["state"] != state);
+    others.map(Value::to_string).collect()
+}
+
+#[test]
+fn every_probe_is_active_on_this_kernel() {
+    let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
+    let diagnosis = diagnosis(&output);
+    assert!(output.status.success(), "{diagnosis:#}");
+    assert_eq!(probes_not("active", &diagnosis), Vec::<String>::new());
+    let losses = diagnosis["losses"].as_object().expect("no losses");
+    assert!(losses.values().all(|loss| loss == 0), "{losses:?}");
+}
