@@ -4,9 +4,10 @@ mod counts;
 mod groups;
 mod hide;
 mod locked_down;
+mod payload;
 mod totals;
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use procmon_tests::{Output, Procmon};
 use serde_json::Value;
@@ -32,12 +33,29 @@ fn probes_not(state: &str, diagnosis: &Value) -> Vec<String> {
     others.map(Value::to_string).collect()
 }
 
+/// Whether this kernel is older.
+fn older_than(version: (u32, u32)) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap()) < version
+}
+
 #[test]
 fn every_probe_is_active_on_this_kernel() {
     let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
     let diagnosis = diagnosis(&output);
     assert!(output.status.success(), "{diagnosis:#}");
-    assert_eq!(probes_not("active", &diagnosis), Vec::<String>::new());
+    let mut others = probes_not("active", &diagnosis);
+    if older_than((6, 3)) {
+        // The tracepoints of sockets are younger: functions stand in.
+        let stand_ins = others.extract_if(.., |probe| {
+            probe.contains("network") && probe.contains("degraded") && probe.contains("exits of")
+        });
+        assert_eq!(stand_ins.count(), 2, "{diagnosis:#}");
+    }
+    assert_eq!(others, Vec::<String>::new());
     let losses = diagnosis["losses"].as_object().expect("no losses");
     assert!(losses.values().all(|loss| loss == 0), "{losses:?}");
 }
