@@ -22,8 +22,10 @@ use super::prerequisites::{BTF_PATH, Finding, Prerequisites, tracefs_path};
 use super::probe::{ProbeState, ProbeStatus, summary};
 use super::syscalls;
 
-/// The kernel programs, built by build.rs.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/procmon-kernel"));
+/// The kernel programs, built by build.rs. Public for `procmon-bench`, which
+/// loads the floor it measures against.
+#[doc(hidden)]
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/procmon-kernel"));
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
@@ -126,6 +128,18 @@ impl Kernel {
     /// When nothing could be counted at all: no privilege, no BTF, a foreign
     /// PID namespace, or no lifecycle probe or task iterator.
     pub fn load(options: Options) -> Result<Self, KernelError> {
+        Self::load_chosen(options, |_| true)
+    }
+
+    /// [`Kernel::load`] with only some of the probes, for `procmon-bench`.
+    ///
+    /// # Errors
+    /// As [`Kernel::load`].
+    #[doc(hidden)]
+    pub fn load_chosen(
+        options: Options,
+        chosen: impl Fn(&Probe) -> bool,
+    ) -> Result<Self, KernelError> {
         let prerequisites = Prerequisites::look();
         if let Some(finding) = prerequisites.obstacle() {
             return Err(KernelError::Prerequisite(finding.clone()));
@@ -166,13 +180,13 @@ impl Kernel {
             logger,
             probes: Vec::with_capacity(PROBES.len()),
         };
-        kernel.attach(&aya_btf, |probe| !is_syscall(probe));
+        kernel.attach(&aya_btf, |probe| chosen(probe) && !is_syscall(probe));
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
             kernel.snapshot()?;
         }
-        kernel.attach(&aya_btf, is_syscall);
+        kernel.attach(&aya_btf, |probe| chosen(probe) && is_syscall(probe));
         drop(aya_btf);
         trim_heap();
         Ok(kernel)

@@ -16,6 +16,8 @@ mod task_iter;
 mod totals;
 
 pub use counters::{Losses, MapUse};
+#[doc(hidden)]
+pub use load::OBJECT;
 pub use load::{Kernel, KernelError, Options, Scope};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};

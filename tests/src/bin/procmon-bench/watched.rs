@@ -1,0 +1,47 @@
+//! procmon's kernel half in this process, watching the workers.
+
+use anyhow::Result;
+use procmon::kernel::{Kernel, Options, Scope};
+use procmon_common::{Probe, probes::Hook};
+
+use crate::worker::Pair;
+
+/// What [`load`] attaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Probes {
+    /// All of procmon.
+    All,
+    /// All but the system calls' probes.
+    NoCalls,
+}
+
+impl Probes {
+    fn has(self, probe: &Probe) -> bool {
+        self == Self::All || !matches!(probe.hook, Hook::SyscallExit(_))
+    }
+}
+
+/// Only what [`load`] is asked to watch.
+pub const CHOSEN: Scope = Scope::Chosen;
+/// Every process.
+pub const ALL: Scope = Scope::All {
+    kernel_threads: false,
+};
+
+/// Loads it and waits until it counts both of `pair`.
+pub fn load(scope: Scope, probes: Probes, pair: &Pair) -> Result<Kernel> {
+    let options = Options {
+        scope,
+        children: false,
+        max_processes: None,
+        events_buffer: None,
+    };
+    let mut kernel = Kernel::load_chosen(options, |probe| probes.has(probe))?;
+    for pid in pair.pids() {
+        if scope == CHOSEN {
+            kernel.want(pid)?;
+        }
+    }
+    kernel.snapshot()?;
+    Ok(kernel)
+}
