@@ -194,7 +194,7 @@ const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<EntryRecord>() == 8);
     assert!(size_of::<ThreadState>() == 40);
-    assert!(size_of::<LeaderRecord>() % 8 == 0);
+    assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.
-    assert!(size_of::<ProcessEntry>() % 8 == 0 && size_of::<ProcessEntry>() < 4000);
+    assert!(size_of::<ProcessEntry>().is_multiple_of(8) && size_of::<ProcessEntry>() < 4000);
 };

@@ -91,7 +91,7 @@ fn collect(
         if collector.ended() {
             return Ok(());
         }
-        let Some(due) = schedule.next() else {
+        let Some(due) = schedule.advance() else {
             return rest(collector, &schedule, control);
         };
         match wait(collector, due, control)? {

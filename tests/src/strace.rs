@@ -71,6 +71,12 @@ pub fn count(strace: &Path, command: &[String], limit: Duration) -> Result<BTree
     let mut program = Program::start(&mut traced)?;
     program.close_stdin();
     let output = program.wait(limit)?;
+    ensure!(
+        output.status.success(),
+        "under strace the command ended with {}: {}",
+        output.status,
+        output.stderr
+    );
     let text = fs::read(file.path()).context("cannot read the trace")?;
     ensure!(!text.is_empty(), "strace wrote nothing: {}", output.stderr);
     Ok(parse(&String::from_utf8_lossy(&text)))

@@ -45,7 +45,7 @@ impl Schedule {
     }
 
     /// When the next tick is due; `None` when the present one was the last.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn advance(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.after(now)
             .or_else(|| self.lingers.then(|| now + NEVER))

@@ -5,7 +5,6 @@ use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use log::{info, warn};
 use tokio::runtime::Handle;
@@ -85,6 +84,7 @@ struct Exporters {
     own: Telemetry,
     health: OtlpHealth,
     others: Arc<Mutex<Vec<ConsumerHealth>>>,
+    endpoint: String,
 }
 
 impl Outputs {
@@ -170,6 +170,7 @@ impl Exporters {
             processes,
             own,
             others: Arc::clone(others),
+            endpoint: settings.endpoint.to_string(),
         })
     }
 
@@ -193,18 +194,19 @@ impl Exporters {
         self.own.publish(Arc::clone(view), health);
     }
 
-    /// Delivers what it can within the time there is for both.
+    /// Delivers what it can, both roads at once, in the time there is.
     async fn shutdown(self) {
-        let begin = Instant::now();
-        let undelivered = self.processes.shutdown(SHUTDOWN_DEADLINE).await;
+        let (undelivered, own) = tokio::join!(
+            self.processes.shutdown(SHUTDOWN_DEADLINE),
+            self.own.shutdown(SHUTDOWN_DEADLINE)
+        );
         if undelivered.batches > 0 {
             warn!(
-                "{} batches with {} points were not delivered",
-                undelivered.batches, undelivered.points
+                "{} batches with {} points were not delivered to {}",
+                undelivered.batches, undelivered.points, self.endpoint
             );
         }
-        let left = SHUTDOWN_DEADLINE.saturating_sub(begin.elapsed());
-        if let Err(error) = self.own.shutdown(left).await {
+        if let Err(error) = own {
             info!("{error}");
         }
     }

@@ -11,7 +11,7 @@ use super::observed::{End, Observed};
 use crate::kernel::{Kernel, KernelError, probe_counters};
 use crate::proc::{ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::identity::TICKS_PER_SECOND;
-use crate::process::{ProcessId, Totals};
+use crate::process::{ProbeCounters, ProcessId, Totals};
 
 const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
@@ -100,10 +100,10 @@ fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
     Observed {
         id,
         totals,
-        probes: entry.map(|entry| {
-            let mut counters = probe_counters(&entry, 0);
-            counters.switches = false;
-            (counters, entry.since_ns.saturating_sub(entry.start_ns))
+        counted_since: entry.map(|entry| entry.since_ns),
+        probes: entry.map(|entry| ProbeCounters {
+            switches: false,
+            ..probe_counters(&entry)
         }),
         executable: None,
         parent_pid: None,

@@ -348,10 +348,8 @@ fn observe(entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
     Observed {
         id: entry_id(entry),
         totals,
-        probes: Some((
-            probe_counters(entry, 0),
-            entry.since_ns.saturating_sub(entry.start_ns),
-        )),
+        probes: Some(probe_counters(entry)),
+        counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
         executable: Some(executable(&entry.executable)),
         parent_pid: (entry.parent != 0).then_some(entry.parent),
         user_id: Some(entry.uid),

@@ -22,12 +22,12 @@ use thiserror::Error;
 use crate::frame::Frame;
 use crate::kernel::{KernelError, ProbeStatus};
 use crate::proc::{self, ProcRoot, ReadErrors};
-use crate::process::{Clock, Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
 use chosen::Extras;
 pub use chosen::Selection;
 use health::Health;
 use kernel_road::KernelRoad;
-use observed::Observed;
+use observed::{Observed, Times};
 use proc_road::ProcRoad;
 
 /// Why collecting cannot begin or go on.
@@ -47,7 +47,7 @@ pub enum CollectError {
 /// Where the totals come from.
 enum Road {
     Kernel(Box<KernelRoad>),
-    Proc(ProcRoad),
+    Proc(Box<ProcRoad>),
 }
 
 /// What is remembered of a process between ticks.
@@ -64,7 +64,7 @@ pub struct Collector {
     road: Road,
     selection: Selection,
     root: ProcRoot,
-    clock: Clock,
+    times: Times,
     metadata: MetadataReader,
     extras: Extras,
     known: HashMap<ProcessId, Known>,
@@ -83,18 +83,21 @@ impl Collector {
     pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
-        let clock = proc::clock::load(&root)?;
+        let times = Times {
+            clock: proc::clock::load(&root)?,
+            boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
+        };
         let road = if ebpf {
             Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
         } else {
-            Road::Proc(ProcRoad::new(&selection))
+            Road::Proc(Box::new(ProcRoad::new(&selection)))
         };
         Ok(Self {
             road,
             selection,
             metadata: MetadataReader::new(root.clone()),
             root,
-            clock,
+            times,
             extras: Extras::default(),
             known: HashMap::new(),
             health: Health::default(),
@@ -179,7 +182,7 @@ impl Collector {
         let mut live = Vec::with_capacity(seen.live.len());
         for observed in seen.live {
             let metadata = self.describe(&observed);
-            live.push(observed.sample(&self.clock, metadata, self.selection.chooses()));
+            live.push(observed.sample(&self.times, metadata, self.selection.chooses()));
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
@@ -187,7 +190,7 @@ impl Collector {
         for observed in seen.ended {
             let metadata = self.describe(&observed);
             let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
-            let mut sample = observed.sample(&self.clock, metadata, self.selection.chooses());
+            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
             sample.exit = ended.map(|(end, at)| end.exit(at));
             exited.push(sample);
         }

@@ -35,9 +35,10 @@ pub struct Observed {
     pub id: ProcessId,
     /// The kernel's totals.
     pub totals: Totals,
-    /// The probes' counters, with ns of CLOCK_BOOTTIME after its start at
-    /// which counting began.
-    pub probes: Option<(ProbeCounters, u64)>,
+    /// The probes' counters; when they began is in `counted_since`.
+    pub probes: Option<ProbeCounters>,
+    /// When counting began, ns of CLOCK_BOOTTIME; `None`: at its birth.
+    pub counted_since: Option<u64>,
     /// Its program's name as the kernel half noted it.
     pub executable: Option<String>,
     /// Parent at birth, or now if that is not known.
@@ -52,6 +53,23 @@ pub struct Observed {
     pub end: Option<End>,
 }
 
+/// The clocks of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When processes were created: whole seconds of boot time and a tick.
+    pub clock: Clock,
+    /// Unix time when CLOCK_BOOTTIME was 0, by the clock as it was when procmon
+    /// started: a start of counting stays the same if the clock is stepped.
+    pub boot_unix_ns: u64,
+}
+
+impl Times {
+    /// A time of CLOCK_BOOTTIME as Unix time.
+    pub fn unix_ns(&self, boot_ns: u64) -> u64 {
+        self.boot_unix_ns + boot_ns
+    }
+}
+
 /// What a road saw at one tick.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -63,16 +81,20 @@ pub struct Seen {
 
 impl Observed {
     /// The sample of it, its end left out.
-    pub fn sample(self, clock: &Clock, metadata: Arc<Metadata>, chosen: bool) -> ProcessSample {
-        let created_unix_ns = clock.creation_unix_ns(self.id);
+    pub fn sample(self, times: &Times, metadata: Arc<Metadata>, chosen: bool) -> ProcessSample {
+        let created_unix_ns = times.clock.creation_unix_ns(self.id);
+        let since_unix_ns = match self.counted_since {
+            Some(since_ns) => created_unix_ns.max(times.unix_ns(since_ns)),
+            None => created_unix_ns,
+        };
         ProcessSample {
             id: self.id,
             created_unix_ns,
             metadata,
             chosen,
             totals: self.totals,
-            probes: self.probes.map(|(mut probes, after_ns)| {
-                probes.since_unix_ns = created_unix_ns + after_ns;
+            probes: self.probes.map(|mut probes| {
+                probes.since_unix_ns = since_unix_ns;
                 probes
             }),
             exit: None,

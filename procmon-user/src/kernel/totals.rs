@@ -154,8 +154,8 @@ impl Kernel {
     }
 }
 
-/// The probes' counters of an entry; `created_unix_ns` is the process's start.
-pub fn probe_counters(entry: &ProcessEntry, created_unix_ns: u64) -> ProbeCounters {
+/// The probes' counters of an entry; when they began is for the caller to say.
+pub fn probe_counters(entry: &ProcessEntry) -> ProbeCounters {
     let mut failures: Vec<_> = entry
         .failures
         .iter()
@@ -168,7 +168,7 @@ pub fn probe_counters(entry: &ProcessEntry, created_unix_ns: u64) -> ProbeCounte
         .collect();
     failures.sort_unstable();
     ProbeCounters {
-        since_unix_ns: created_unix_ns + entry.since_ns.saturating_sub(entry.start_ns),
+        since_unix_ns: 0,
         counters: entry.counters,
         failures,
         waits: Histogram {

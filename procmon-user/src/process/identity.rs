@@ -49,11 +49,6 @@ impl Clock {
     pub fn creation_unix_ns(&self, id: ProcessId) -> u64 {
         self.boot_unix_ns + id.start_ticks * (1_000_000_000 / TICKS_PER_SECOND)
     }
-
-    /// A time of CLOCK_BOOTTIME as ns of Unix time.
-    pub fn boot_to_unix_ns(&self, boot_ns: u64) -> u64 {
-        self.boot_unix_ns + boot_ns
-    }
 }
 
 /// RFC 3339, UTC, `Z`, three decimals: how procmon writes every time.

@@ -1,6 +1,7 @@
 //! The operations that procmon counts: memory, descriptors, processes.
 
 use std::mem;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::{
     ops::{Arguments, Kind, Run::Once, Run::Repeat},
@@ -165,7 +166,7 @@ pub const KINDS: &[Kind] = &[
         made("dup", libc::SYS_dup, [2, 0, 0, 0, 0, 0])
     }),
     kind("dup3", "N", "N dup3 and N close", |_, _| {
-        made("dup3", libc::SYS_dup3, [2, 200, 0, 0, 0, 0])
+        made("dup3", libc::SYS_dup3, [2, own_descriptor(), 0, 0, 0, 0])
     }),
     kind(
         "dup-fcntl",
@@ -297,3 +298,12 @@ pub const KINDS: &[Kind] = &[
         |_, _| drop_result("getppid", libc::SYS_getppid, [0; 6]),
     ),
 ];
+
+/// A descriptor number that no other thread of the victim uses.
+fn own_descriptor() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(2_000);
+    thread_local! {
+        static OWN: i64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    OWN.with(|own| *own)
+}
