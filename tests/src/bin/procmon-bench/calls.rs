@@ -35,7 +35,7 @@ struct Round {
 pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let mut ours = Pair::start()?;
     let mut others = Pair::start()?;
-    let batches = effort.pick(60, 10);
+    let batches = effort.pick(300, 50);
     let rounds = effort.pick(7, 1);
     let mut done = Vec::new();
     for _ in 0..rounds {
@@ -57,9 +57,9 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
             Work::Getppid => "getppid (untraced)",
             Work::Switch => "switch, wakeup, read, write (all of procmon)",
         };
-        let base = stats::over(&done, |round| round.base[index]);
+        let base = stats::lowest(&done, |round| round.base[index]);
         let mut row = |who: &str, of: fn(&Round) -> &Times, limit: Option<Value>| {
-            let more = stats::over(&done, |round| of(round)[index] - round.base[index]);
+            let more = stats::lowest(&done, |round| of(round)[index]) - base;
             let what = format!("{what}, {who}");
             let base_text = format!("{base:.0} ns");
             let with = format!("{:.0} ns", base + more);

@@ -22,7 +22,7 @@ struct Round {
 pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let mut ours = Pair::start()?;
     let mut others = Pair::start()?;
-    let batches = effort.pick(60, 15);
+    let batches = effort.pick(300, 50);
     let rounds = effort.pick(15, 3);
     let mut done = Vec::new();
     for _ in 0..rounds {
@@ -46,11 +46,11 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
             all,
         });
     }
-    let floor = stats::over(&done, |round| round.floor - round.base);
-    let base = stats::over(&done, |round| round.base);
+    let base = stats::lowest(&done, |round| round.base);
+    let floor = stats::lowest(&done, |round| round.floor) - base;
     let floor_text = format!("{base:.0} ns, floor {floor:+.0} ns");
     let mut row = |what: &str, of: fn(&Round) -> f64| {
-        let more = stats::over(&done, |round| of(round) - round.base);
+        let more = stats::lowest(&done, of) - base;
         table.limit(
             what,
             floor_text.clone(),

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::stats;
 
-/// How long one batch takes, about: shorter than a time slice, so that some
-/// batches are never interrupted.
-const BATCH_NS: f64 = 1.5e6;
+/// How long one batch takes, about: shorter than a tick, so that some batches
+/// are never interrupted.
+const BATCH_NS: f64 = 3e5;
 
 /// What one of the benchmark's own processes does.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -98,7 +98,7 @@ impl Pair {
             .collect::<Result<_, _>>()
             .context("no times")?;
         ensure!(times.len() == batches, "the worker has gone: {line:?}");
-        Ok(stats::quantile(&times, 0.1))
+        Ok(stats::quantile(&times, 0.05))
     }
 }
 
@@ -148,7 +148,7 @@ fn work() -> Result<()> {
             Work::Switch => exchange(),
             call => system_call(call),
         };
-        let mut probe = || time(100, &mut once);
+        let mut probe = || time(50, &mut once);
         let number = (BATCH_NS / probe().min(probe())).ceil() as u64;
         // An exchange is two switches and two wakeups, dup and close two calls.
         let parts = match work {
