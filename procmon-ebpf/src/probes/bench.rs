@@ -1,10 +1,10 @@
-//! The floor that the switch program is measured against: what a tracer costs
-//! that looks at the clock at every switch and every wakeup and does nothing
-//! else. Only `procmon-bench` loads these.
+//! The floors that the probes are measured against: what a tracer costs that
+//! looks at the clock at every switch and every wakeup, and one that does
+//! nothing at the end of a system call. Only `procmon-bench` loads these.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 
 /// sched_switch, clock only.
 #[btf_tracepoint(function = "sched_switch")]
@@ -16,6 +16,12 @@ pub fn bench_switch(_: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_wakeup")]
 pub fn bench_wakeup(_: BtfTracePointContext) -> i32 {
     look()
+}
+
+/// syscalls:sys_exit_*, nothing.
+#[tracepoint]
+pub fn bench_call(_: TracePointContext) -> u32 {
+    0
 }
 
 #[inline(always)]

@@ -1,10 +1,9 @@
 //! What a system call costs more, with all of procmon attached.
 
 use anyhow::Result;
-use procmon::kernel::Scope;
 
 use crate::{
-    Effort, stats,
+    Effort, alone, floor, stats,
     table::{Table, Value},
     watched::{self, ALL, CHOSEN, Probes},
     worker::{Pair, Work},
@@ -17,6 +16,8 @@ const WORKS: [Work; 5] = [
     Work::Getppid,
     Work::Switch,
 ];
+/// Those of them that are traced.
+const CALLS: [&str; 4] = ["munmap", "dup", "close", "brk"];
 /// What a traced and an untraced call may cost more.
 const TRACED: Value = Value::Nanoseconds(90.0);
 const UNTRACED: Value = Value::Nanoseconds(20.0);
@@ -26,6 +27,7 @@ type Times = [f64; WORKS.len()];
 
 struct Round {
     base: Times,
+    floor: Times,
     chosen: Times,
     other: Times,
     all: Times,
@@ -35,15 +37,22 @@ struct Round {
 pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let mut ours = Pair::start()?;
     let mut others = Pair::start()?;
-    let batches = effort.pick(300, 50);
-    let rounds = effort.pick(7, 1);
+    let pids = ours.pids();
+    let batches = effort.pick(200, 50);
+    let rounds = effort.pick(5, 1);
     let mut done = Vec::new();
     for _ in 0..rounds {
-        let base = times(&mut ours, batches)?;
-        let (chosen, other) = with(CHOSEN, &mut ours, &mut others, batches)?;
-        let (all, _) = with(ALL, &mut ours, &mut others, batches)?;
+        let mut measure = || times(&mut ours, batches);
+        let base = alone::with(|| Ok(()), &mut measure)?;
+        let floor = alone::with(|| floor::calls(&CALLS), &mut measure)?;
+        let all = alone::with(|| watched::load(ALL, Probes::All, &[]), &mut measure)?;
+        let (chosen, other) = alone::with(
+            || watched::load(CHOSEN, Probes::All, &pids),
+            || Ok((measure()?, times(&mut others, batches)?)),
+        )?;
         done.push(Round {
             base,
+            floor,
             chosen,
             other,
             all,
@@ -58,10 +67,11 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
             Work::Switch => "switch, wakeup, read, write (all of procmon)",
         };
         let base = stats::lowest(&done, |round| round.base[index]);
+        let floor = stats::lowest(&done, |round| round.floor[index]) - base;
         let mut row = |who: &str, of: fn(&Round) -> &Times, limit: Option<Value>| {
             let more = stats::lowest(&done, |round| of(round)[index]) - base;
             let what = format!("{what}, {who}");
-            let base_text = format!("{base:.0} ns");
+            let base_text = format!("{base:.0} ns, empty program {floor:+.0} ns");
             let with = format!("{:.0} ns", base + more);
             let more = Value::Nanoseconds(more);
             match limit {
@@ -87,15 +97,4 @@ fn times(pair: &mut Pair, batches: usize) -> Result<Times> {
         *time = pair.measure(work, batches)?;
     }
     Ok(times)
-}
-
-/// Times of a watched and of another process.
-fn with(
-    scope: Scope,
-    ours: &mut Pair,
-    others: &mut Pair,
-    batches: usize,
-) -> Result<(Times, Times)> {
-    let _kernel = watched::load(scope, Probes::All, ours)?;
-    Ok((times(ours, batches)?, times(others, batches)?))
 }

@@ -1,29 +1,44 @@
-//! The floor of the switch program: a clock read at every switch and every
-//! wakeup, and nothing else.
+//! The floors: a clock read at every switch and every wakeup, and nothing at
+//! the end of a system call.
 
-use anyhow::Result;
-use aya::{Btf, Ebpf, EbpfLoader, programs::BtfTracePoint};
+use anyhow::{Context as _, Result};
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    programs::{BtfTracePoint, TracePoint},
+};
 use procmon::kernel::OBJECT;
 
-const PROGRAMS: [(&str, &str); 2] = [
+const SWITCHES: [(&str, &str); 2] = [
     ("bench_switch", "sched_switch"),
     ("bench_wakeup", "sched_wakeup"),
 ];
+const CALL: &str = "bench_call";
 
-/// Loads and attaches it; it is detached when it is dropped.
-pub fn load() -> Result<Ebpf> {
+/// A clock read at every switch and every wakeup, until it is dropped.
+pub fn switches() -> Result<Ebpf> {
     let btf = Btf::from_sys_fs()?;
-    let mut bpf = EbpfLoader::new()
-        .btf(Some(&btf))
-        .allow_unsupported_maps()
-        .load(OBJECT)?;
-    for (name, tracepoint) in PROGRAMS {
-        let program: &mut BtfTracePoint = bpf
-            .program_mut(name)
-            .ok_or_else(|| anyhow::anyhow!("no program {name}"))?
-            .try_into()?;
+    let mut bpf = object(&btf)?;
+    for (name, tracepoint) in SWITCHES {
+        let program: &mut BtfTracePoint = bpf.program_mut(name).context(name)?.try_into()?;
         program.load(tracepoint, &btf)?;
         program.attach()?;
     }
     Ok(bpf)
+}
+
+/// An empty program at the end of each of `calls`, until it is dropped.
+pub fn calls(calls: &[&str]) -> Result<Ebpf> {
+    let mut bpf = object(&Btf::from_sys_fs()?)?;
+    let program: &mut TracePoint = bpf.program_mut(CALL).context(CALL)?.try_into()?;
+    program.load()?;
+    for call in calls {
+        program.attach("syscalls", &format!("sys_exit_{call}"))?;
+    }
+    Ok(bpf)
+}
+
+fn object(btf: &Btf) -> Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(btf)).allow_unsupported_maps();
+    Ok(loader.load(OBJECT)?)
 }

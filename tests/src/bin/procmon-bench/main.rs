@@ -6,6 +6,7 @@
 //! status 1 when a limit does not hold.
 
 mod agent;
+mod alone;
 mod calls;
 mod document;
 mod floor;
@@ -83,6 +84,9 @@ fn main() -> Result<ExitCode> {
             eprintln!("procmon-bench: {name}");
             section(effort, &mut table)?;
         }
+    }
+    if alone::was_disturbed() {
+        eprintln!("procmon-bench: another tracer was attached: the numbers say little");
     }
     if options.document {
         print!("{}", document::whole(&table));

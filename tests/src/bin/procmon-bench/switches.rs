@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    Effort, floor, stats,
+    Effort, alone, floor, stats,
     table::{Table, Value},
     watched::{self, ALL, CHOSEN, Probes},
     worker::{Pair, Work},
@@ -22,22 +22,19 @@ struct Round {
 pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let mut ours = Pair::start()?;
     let mut others = Pair::start()?;
-    let batches = effort.pick(300, 50);
-    let rounds = effort.pick(15, 3);
+    let pids = ours.pids();
+    let batches = effort.pick(200, 50);
+    let rounds = effort.pick(9, 2);
     let mut done = Vec::new();
     for _ in 0..rounds {
-        let base = ours.measure(Work::Switch, batches)?;
-        let floor = {
-            let _bpf = floor::load()?;
-            ours.measure(Work::Switch, batches)?
-        };
-        let kernel = watched::load(CHOSEN, Probes::NoCalls, &ours)?;
-        let chosen = ours.measure(Work::Switch, batches)?;
-        let other = others.measure(Work::Switch, batches)?;
-        drop(kernel);
-        let kernel = watched::load(ALL, Probes::NoCalls, &ours)?;
-        let all = ours.measure(Work::Switch, batches)?;
-        drop(kernel);
+        let mut switch = || ours.measure(Work::Switch, batches);
+        let base = alone::with(|| Ok(()), &mut switch)?;
+        let floor = alone::with(floor::switches, &mut switch)?;
+        let all = alone::with(|| watched::load(ALL, Probes::NoCalls, &[]), &mut switch)?;
+        let (chosen, other) = alone::with(
+            || watched::load(CHOSEN, Probes::NoCalls, &pids),
+            || Ok((switch()?, others.measure(Work::Switch, batches)?)),
+        )?;
         done.push(Round {
             base,
             floor,

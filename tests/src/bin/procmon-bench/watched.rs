@@ -4,8 +4,6 @@ use anyhow::Result;
 use procmon::kernel::{Kernel, Options, Scope};
 use procmon_common::{Probe, probes::Hook};
 
-use crate::worker::Pair;
-
 /// What [`load`] attaches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Probes {
@@ -28,8 +26,8 @@ pub const ALL: Scope = Scope::All {
     kernel_threads: false,
 };
 
-/// Loads it and waits until it counts both of `pair`.
-pub fn load(scope: Scope, probes: Probes, pair: &Pair) -> Result<Kernel> {
+/// Loads it and waits until it counts `pids`.
+pub fn load(scope: Scope, probes: Probes, pids: &[u32]) -> Result<Kernel> {
     let options = Options {
         scope,
         children: false,
@@ -37,10 +35,8 @@ pub fn load(scope: Scope, probes: Probes, pair: &Pair) -> Result<Kernel> {
         events_buffer: None,
     };
     let mut kernel = Kernel::load_chosen(options, |probe| probes.has(probe))?;
-    for pid in pair.pids() {
-        if scope == CHOSEN {
-            kernel.want(pid)?;
-        }
+    for pid in pids {
+        kernel.want(*pid)?;
     }
     kernel.snapshot()?;
     Ok(kernel)
