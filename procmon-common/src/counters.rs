@@ -87,6 +87,20 @@ indexed! {
         OffCpuStopped,
         /// Nanoseconds of all the waits in the run-queue histogram.
         RunQueueWait,
+        /// Times the kernel chose it to be killed for want of memory.
+        OomKills,
+        /// Payload bytes sent on AF_INET and AF_INET6 sockets.
+        NetworkTransmitted,
+        /// Payload bytes received on them, not those only peeked at.
+        NetworkReceived,
+        /// Sends on TCP sockets.
+        TcpTransmits,
+        /// Receives on TCP sockets.
+        TcpReceives,
+        /// Sends on UDP sockets.
+        UdpTransmits,
+        /// Receives on UDP sockets.
+        UdpReceives,
     }
 }
 
@@ -176,6 +190,9 @@ indexed! {
     Loss {
         /// A process found no room in the COUNTERS map.
         NoRoomForProcess,
+        /// A process that the iterator met found no room; it is met again at
+        /// each pass.
+        NoRoomAtSnapshot,
         /// A thread found no room in task storage: its switches are not seen.
         NoRoomForThread,
         /// An exit record found the ring buffer full; its entry stays in the

@@ -123,6 +123,12 @@ fields! {
     TableSize => "fdtable", "max_fds", Integer(4);
     /// Bitmap of the open ones.
     TableOpen => "fdtable", "open_fds", Pointer;
+    /// Address family of a socket.
+    SockFamily => "sock", "__sk_common.skc_family", Integer(2);
+    /// Protocol of a socket.
+    SockProtocol => "sock", "sk_protocol", Integer(2);
+    /// The network layer's half of a socket.
+    SocketSock => "socket", "sk", Pointer;
     /// Second argument of a system call.
     Argument2 => "pt_regs", registers::ARGUMENT_2, Integer(8);
     /// Third argument of a system call.

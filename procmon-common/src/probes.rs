@@ -13,6 +13,8 @@ pub enum Family {
     Sched,
     /// fork, exec, exit.
     Lifecycle,
+    /// Socket payload.
+    Network,
     /// The task iterator.
     Snapshot,
 }
@@ -25,8 +27,19 @@ pub enum Hook {
     SyscallExit(&'static [&'static str]),
     /// A BTF-typed raw tracepoint.
     BtfTracepoint(&'static str),
+    /// A tracepoint: its category and name.
+    Tracepoint(&'static str, &'static str),
     /// A BPF iterator over this kind of object.
     Iterator(&'static str),
+    /// A BTF-typed raw tracepoint; where the kernel does not have it, the
+    /// exits of functions, each with a program of its own. A function that the
+    /// kernel does not have is left out.
+    BtfTracepointOr {
+        /// The tracepoint.
+        tracepoint: &'static str,
+        /// (program, function).
+        exits: &'static [(&'static str, &'static str)],
+    },
 }
 
 /// One kernel program and its hook.
@@ -75,6 +88,22 @@ const fn btf(
     }
 }
 
+/// The tracepoints exist since Linux 6.3; before, the functions they stand in.
+const fn network(
+    name: &'static str,
+    program: &'static str,
+    tracepoint: &'static str,
+    exits: &'static [(&'static str, &'static str)],
+) -> Probe {
+    Probe {
+        name,
+        program,
+        family: Family::Network,
+        hook: Hook::BtfTracepointOr { tracepoint, exits },
+        operation: None,
+    }
+}
+
 /// Every probe, in the order in which they are attached: lifecycle first, so
 /// that no process is born unseen while the others follow.
 pub const PROBES: &[Probe] = &[
@@ -98,6 +127,32 @@ pub const PROBES: &[Probe] = &[
         hook: Hook::Iterator("task"),
         operation: None,
     },
+    Probe {
+        name: "oom",
+        program: "oom_kill",
+        family: Family::Lifecycle,
+        hook: Hook::Tracepoint("oom", "mark_victim"),
+        operation: None,
+    },
+    network(
+        "send",
+        "socket_send",
+        "sock_send_length",
+        &[
+            ("inet_send", "inet_sendmsg"),
+            ("inet6_send", "inet6_sendmsg"),
+            ("inet_sendpage", "inet_sendpage"),
+        ],
+    ),
+    network(
+        "receive",
+        "socket_receive",
+        "sock_recv_length",
+        &[
+            ("inet_receive", "inet_recvmsg"),
+            ("inet6_receive", "inet6_recvmsg"),
+        ],
+    ),
     syscall(
         "mmap",
         "exit_mmap",

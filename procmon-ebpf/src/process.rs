@@ -28,9 +28,9 @@ pub fn is_kernel_thread(task: Object) -> bool {
 }
 
 /// Inserts an entry of zeros for `tgid`, over any that is there; `None` when
-/// there was no room, which is counted.
+/// there was no room, which counts as `otherwise`.
 #[inline(always)]
-pub fn insert(tgid: u32) -> Option<*mut ProcessEntry> {
+pub fn insert(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
     if let Some(stale) = COUNTERS.get_ptr_mut(tgid) {
         // SAFETY: a map value.
         if unsafe { (*stale).state } == state::EXITED {
@@ -49,7 +49,7 @@ pub fn insert(tgid: u32) -> Option<*mut ProcessEntry> {
     };
     if failed != 0 {
         // Once: the count is in LOSSES.
-        if lose(Loss::NoRoomForProcess) == 0 {
+        if lose(otherwise) == 0 {
             warn!(
                 (),
                 "no room in COUNTERS for process {}: it and others are not counted", tgid

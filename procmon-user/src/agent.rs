@@ -91,26 +91,31 @@ fn collect(
         if collector.ended() {
             return Ok(());
         }
-        let Some(due) = schedule.advance() else {
-            return rest(collector, &schedule, control);
+        let next = match schedule.advance() {
+            Some(due) => wait(collector, due, control)?,
+            // The rest of a duration that is no multiple of the interval.
+            None => match schedule.end().filter(|_| !schedule.counted_out()) {
+                Some(end) if end > Instant::now() => {
+                    wait(collector, end, control)?;
+                    Next::Last
+                }
+                _ => return Ok(()),
+            },
         };
-        match wait(collector, due, control)? {
-            Next::Tick => late = schedule.is_late(),
-            Next::Last => {
-                schedule = Schedule::new(std::time::Duration::ZERO, Some(1), None);
-                late = false;
-            }
-            Next::Stop => return Ok(()),
+        late = next == Next::Tick && schedule.is_late();
+        if next == Next::Last {
+            schedule = Schedule::new(std::time::Duration::ZERO, Some(1), None);
         }
     }
 }
 
 /// What comes after a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Tick,
-    /// One last tick, now.
+    /// One last tick, now: what has happened since the one before is told, and
+    /// whoever ended has a last object.
     Last,
-    Stop,
 }
 
 /// Waits for the next tick, taking in ends meanwhile.
@@ -120,7 +125,7 @@ fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Ne
     loop {
         match control.order() {
             Order::Run => {}
-            Order::Stop => return Ok(Next::Stop),
+            Order::Stop => return Ok(Next::Last),
             Order::Finish(pid) => {
                 let until = *grace.get_or_insert_with(|| control.grace());
                 if collector.has_ended(pid) {
@@ -143,13 +148,5 @@ fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Ne
                 }
             }
         }
-    }
-}
-
-/// Waits out a duration that is no multiple of the interval.
-fn rest(collector: &mut Collector, schedule: &Schedule, control: &Control) -> Result<()> {
-    match schedule.end() {
-        Some(end) if !schedule.counted_out() => wait(collector, end, control).map(drop),
-        _ => Ok(()),
     }
 }

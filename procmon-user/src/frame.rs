@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::process::ProcessSample;
+use crate::rollup::Exited;
 
 /// Everything that was read at one tick. Immutable; shared by all consumers.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct Host {
     pub pressure: Vec<(&'static str, &'static str, u64)>,
     /// Mounted file systems that hold files.
     pub filesystems: Vec<Filesystem>,
+    /// What has ended since procmon started.
+    pub exited: Arc<Exited>,
 }
 
 /// /proc/meminfo in bytes.

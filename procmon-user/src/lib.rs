@@ -18,5 +18,6 @@ pub mod kernel;
 pub mod metrics;
 pub mod proc;
 pub mod process;
+pub mod rollup;
 pub mod shape;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
 use procmon_common::records::{
     EntryRecord, LeaderRecord, ThreadRecord, kind, state, thread as tracked,
 };
-use procmon_common::{Field, ProcessEntry, ThreadStat};
+use procmon_common::{Field, Loss, ProcessEntry, ThreadStat};
 
 use crate::maps::{COUNTERS, SCRATCH, thread};
 use crate::offsets::{Object, address, config, load, peek, peek_at, signal_stat, task_stat};
@@ -103,7 +103,7 @@ unsafe fn counted(task: Object, tgid: u32) -> Option<*mut ProcessEntry> {
                 if absent {
                     return None;
                 }
-                let entry = process::insert(tgid)?;
+                let entry = process::insert(tgid, Loss::NoRoomAtSnapshot)?;
                 (*entry).state = state::WANTED;
                 entry
             }

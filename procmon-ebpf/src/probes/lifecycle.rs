@@ -6,12 +6,13 @@
 //! Ends are seen by the switch program: only a thread's last switch knows its
 //! whole CPU time.
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::records::{FAILURE_SLOTS, FailureSlot, state};
-use procmon_common::{Counter, Field, ProcessEntry};
+use procmon_common::{Counter, Field, Loss, ProcessEntry};
 
 use crate::maps::COUNTERS;
 use crate::offsets::{Object, config, load};
@@ -58,7 +59,7 @@ fn fork(parent: Object, child: Object) {
         } else {
             return;
         };
-        if let Some(entry) = process::insert(child_tgid) {
+        if let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) {
             process::identify(entry, child);
             (*entry).parent = parent_tgid;
             (*entry).since_ns = (*entry).start_ns;
@@ -81,6 +82,19 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
             process::identify_program(entry, task);
             count::add(entry, Counter::Execs, 1);
         }
+    }
+    0
+}
+
+/// oom:mark_victim (mm/oom_kill.c): its first field, at byte 8 on every kernel,
+/// is the victim's pid. The one who is out of memory is the current task, who
+/// need not be the victim.
+#[tracepoint]
+pub fn oom_kill(ctx: TracePointContext) -> u32 {
+    // SAFETY: the verifier checks the access against the context.
+    let victim = unsafe { core::ptr::read_volatile(ctx.as_ptr().byte_add(8).cast::<u32>()) };
+    if let Some(entry) = COUNTERS.get_ptr_mut(victim) {
+        count::add(entry, Counter::OomKills, 1);
     }
     0
 }

@@ -4,5 +4,6 @@ mod bench;
 pub mod files;
 mod lifecycle;
 pub mod memory;
+mod network;
 mod sched;
 mod syscall;

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, anyhow};
 use log::warn;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
 
 use super::Views;
 use crate::shape::View;
@@ -30,7 +30,7 @@ impl ConsumerHealth {
 
 /// A running consumer, which keeps a `T`.
 pub struct Consumer<T> {
-    thread: JoinHandle<T>,
+    kept: oneshot::Receiver<T>,
     health: ConsumerHealth,
 }
 
@@ -41,10 +41,10 @@ impl<T> Consumer<T> {
     }
 
     /// Waits until it has consumed the last view, and gives back what it keeps.
-    pub fn join(self) -> Result<T> {
+    pub async fn join(self) -> Result<T> {
         let name = self.health.name;
-        self.thread
-            .join()
+        self.kept
+            .await
             .map_err(|_| anyhow!("the thread of {name} panicked"))
     }
 }
@@ -63,14 +63,15 @@ pub fn spawn<T: Send + 'static>(
     };
     let dropped = Arc::clone(&health.dropped);
     let mut views = views.subscribe();
-    let thread = std::thread::Builder::new()
+    let (give, kept) = oneshot::channel();
+    std::thread::Builder::new()
         .name(format!("procmon-{name}"))
         .spawn(move || {
             loop {
                 match views.blocking_recv() {
                     Ok(view) => {
                         if consume(&mut keeps, &view).is_break() {
-                            return keeps;
+                            break;
                         }
                     }
                     Err(RecvError::Lagged(count)) => {
@@ -78,10 +79,12 @@ pub fn spawn<T: Send + 'static>(
                             warn!("{name} is too slow: frames are lost");
                         }
                     }
-                    Err(RecvError::Closed) => return keeps,
+                    Err(RecvError::Closed) => break,
                 }
             }
+            // Whoever waited for it may have lost patience.
+            let _ = give.send(keeps);
         })
         .with_context(|| format!("cannot start the thread of {name}"))?;
-    Ok(Consumer { thread, health })
+    Ok(Consumer { kept, health })
 }

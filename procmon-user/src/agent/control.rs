@@ -41,7 +41,7 @@ pub enum Wake {
 pub enum Order {
     /// Go on.
     Run,
-    /// End now.
+    /// End now, with a last frame.
     Stop,
     /// End with a last frame, once the end of this process is in.
     Finish(u32),

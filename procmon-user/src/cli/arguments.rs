@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::failure::Failure;
+use crate::kernel::Sizes;
+
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -37,8 +40,49 @@ pub struct Common {
     pub jsonl: Option<PathBuf>,
 }
 
+impl Common {
+    /// The sizes of the kernel half; `None` without it.
+    pub fn kernel(&self) -> Result<Option<Sizes>, Failure> {
+        if self.no_ebpf {
+            return Ok(None);
+        }
+        sizes().map(Some)
+    }
+}
+
+/// The sizes of the kernel half, from the environment.
+pub fn sizes() -> Result<Sizes, Failure> {
+    let max_processes = number(
+        "PROCMON_KERNEL_MAX_PROCESSES",
+        "a number of processes, at least 1",
+        |n| n >= 1,
+    )?;
+    let events_buffer = number(
+        "PROCMON_KERNEL_EVENTS_BUFFER",
+        "bytes, a power of two of at least 4096",
+        |n| n.is_power_of_two() && n >= 4096,
+    )?;
+    Ok(Sizes {
+        max_processes,
+        events_buffer,
+    })
+}
+
+/// A number in a variable; empty is unset.
+fn number(variable: &str, wanted: &str, fits: fn(u32) -> bool) -> Result<Option<u32>, Failure> {
+    let Some(value) = std::env::var_os(variable).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .filter(|number| fits(*number))
+        .map(Some)
+        .ok_or_else(|| Failure::Usage(format!("{variable}={}: not {wanted}", value.display())))
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = time(text)?;
+    let interval = time(text).map_err(|error| format!("{error}; from 10ms to 24h"))?;
     if (SHORTEST..=LONGEST).contains(&interval) {
         Ok(interval)
     } else {
@@ -67,7 +111,7 @@ mod tests {
     fn the_interval_is_10_ms_to_24_h_inclusive() {
         assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
         assert_eq!(interval("24h"), Ok(LONGEST));
-        for outside in ["9ms", "24h 1ms", "0s"] {
+        for outside in ["9ms", "24h 1ms", "0s", "0", "soon", ""] {
             assert!(interval(outside).unwrap_err().contains("from 10ms to 24h"));
         }
     }

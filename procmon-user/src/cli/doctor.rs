@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::arguments::sizes;
 use super::failure::Failure;
 use crate::kernel::{Finding, Kernel, KernelError, Losses, Options, Prerequisites, Scope};
 use procmon_common::Loss;
@@ -26,8 +27,7 @@ pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
     let kernel = Kernel::load(Options {
         scope: Scope::Chosen,
         children: false,
-        max_processes: None,
-        events_buffer: None,
+        sizes: sizes()?,
     });
     let text = if args.json {
         format!("{:#}", as_json(&prerequisites, &kernel))

@@ -9,16 +9,19 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use log::error;
+use log::{error, info};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
+use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule};
 use crate::collector::{Collector, Selection};
+use crate::export::report::printable;
 use crate::export::summary::Summary;
+use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
 use crate::shape::View;
 
@@ -28,9 +31,12 @@ const FAILED: u8 = 125;
 /// Run a command, count all that it and its children do, and sum it up
 ///
 /// Counting begins with the command's own first instruction: what happens between fork and
-/// exec does not count. The summary goes to stderr; stdout is the command's. Ends with the
-/// command's status, 126 if it is not executable, 127 if it is not found, 128+N if signal N
-/// killed it, 125 if procmon itself fails.
+/// exec does not count. The summary goes to stderr; stdout is the command's. Signals are
+/// passed on to it.
+///
+/// Ends with the command's status, 126 if it is not executable, 127 if it is not found, 128+N
+/// if signal N killed it, 125 if procmon itself fails. Before the command is started: 2 for
+/// usage, a file that cannot be written among it, and 3 for missing privilege or kernel support.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -70,14 +76,20 @@ fn as_own(failure: Failure) -> Failure {
 async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let mut collector = Collector::open(Selection::Command, !common.no_ebpf)?;
+    let mut collector = Collector::open(Selection::Command, common.kernel()?)?;
+    let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
+    if collector.probes().iter().any(impaired) {
+        info!("{}", collector.summary());
+    }
     let views = agent::views();
-    let outputs = Outputs::open(
-        plan,
-        common.interval,
-        &views,
-        &tokio::runtime::Handle::current(),
-    )?;
+    let runtime = tokio::runtime::Handle::current();
+    let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
+        Ok(outputs) => outputs,
+        Err(failure) => {
+            collector.close();
+            return Err(failure);
+        }
+    };
     let sum = agent::spawn(&views, "summary", Sum::of(&args.command), |sum, view| {
         sum.take(view);
         ControlFlow::Continue(())
@@ -107,17 +119,20 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let elapsed = begin.elapsed();
     control.finish(pid);
     let (collector, result) = agent.stop()?;
-    collector.close();
-    outputs.close().await?;
-    let mut summary = sum.join()?.finish();
+    let mut summary = sum.join().await?.finish();
     if common.no_ebpf {
         summary.note("what the kernel probes count (--no-ebpf)");
     }
-    summary.write(&mut io::stderr().lock(), elapsed)?;
+    // The command's status counts, not whether anybody reads this.
+    let _ = summary.write(&mut io::stderr().lock(), elapsed);
+    tokio::spawn(signals.end_on_second());
+    let closed = outputs.close().await;
+    collector.close();
     if let Err(problem) = result {
         error!("{problem:#}");
         return Ok(ExitCode::from(FAILED));
     }
+    closed?;
     Ok(ExitCode::from(code(status?)))
 }
 
@@ -129,7 +144,10 @@ fn spawn(command: &[OsString]) -> io::Result<Child> {
 }
 
 fn not_started(program: &OsStr, error: &io::Error) -> Failure {
-    let program = Path::new(program).display();
+    let program = match program.is_empty() {
+        true => "the command's name is empty".into(),
+        false => printable(&program.to_string_lossy()).into_owned(),
+    };
     match error.kind() {
         io::ErrorKind::NotFound => Failure::Command(127, format!("{program}: not found")),
         io::ErrorKind::PermissionDenied => {
@@ -198,6 +216,11 @@ impl Forwarded {
             SignalKind::user_defined1(),
             SignalKind::user_defined2(),
         ] {
+            // What was ignored before us (nohup, a shell's background job) stays
+            // so, for the command too.
+            if is_ignored(kind.as_raw_value()) {
+                continue;
+            }
             let mut stream = signal(kind).context("cannot take over a signal")?;
             let sender = sender.clone();
             tokio::spawn(async move {
@@ -212,6 +235,27 @@ impl Forwarded {
             Some(number) => number,
             None => std::future::pending().await,
         }
+    }
+
+    /// Once the command has ended: the first SIGINT may be the one that ended
+    /// it, another one ends procmon at once.
+    async fn end_on_second(mut self) {
+        let mut interrupts = 0;
+        while interrupts < 2 {
+            interrupts += u32::from(self.next().await == libc::SIGINT);
+        }
+        end_at_once(128 + libc::SIGINT);
+    }
+}
+
+/// Whether whoever started us has us ignore this signal.
+fn is_ignored(number: i32) -> bool {
+    // SAFETY: sigaction(2) fills in the whole structure, whose integers may be
+    // zero beforehand, and changes nothing.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
     }
 }
 

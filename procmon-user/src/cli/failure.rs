@@ -1,5 +1,6 @@
 //! How a command fails: what is said, and with which status.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::collector::CollectError;
@@ -42,7 +43,8 @@ impl Failure {
 
     /// Says it on stderr.
     pub fn report(&self) -> ExitCode {
-        eprintln!("procmon: {}", self.message());
+        // A closed stderr is no reason to fail otherwise.
+        let _ = writeln!(io::stderr(), "procmon: {}", self.message());
         ExitCode::from(self.status())
     }
 }
@@ -53,8 +55,8 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         Self::Internal(error.into())
     }
 }
@@ -71,7 +73,7 @@ impl From<CollectError> for Failure {
 
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
-        Self::Usage(error.to_string())
+        Self::Usage(format!("{:#}", anyhow::Error::new(error)))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 
-use log::{Level, LevelFilter};
+use log::{Level, LevelFilter, Record};
+
+use crate::export::report::printable;
 
 /// The variable that sets how much is said: error, warn, info (the default),
 /// debug or trace, also by module as env_logger has it.
@@ -17,10 +19,12 @@ pub fn start() {
     if let Ok(filters) = std::env::var(VARIABLE) {
         builder.parse_filters(&filters);
     }
-    builder.format(|out, record| match record.level() {
-        Level::Info => writeln!(out, "procmon: {}", record.args()),
-        Level::Warn => writeln!(out, "procmon: warning: {}", record.args()),
-        Level::Error => writeln!(out, "procmon: error: {}", record.args()),
+    // What others have named cannot forge a line.
+    let line = |record: &Record<'_>| printable(&record.args().to_string()).into_owned();
+    builder.format(move |out, record| match record.level() {
+        Level::Info => writeln!(out, "procmon: {}", line(record)),
+        Level::Warn => writeln!(out, "procmon: warning: {}", line(record)),
+        Level::Error => writeln!(out, "procmon: error: {}", line(record)),
         level => writeln!(
             out,
             "procmon: {}: {}: {}",

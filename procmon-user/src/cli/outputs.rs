@@ -4,10 +4,13 @@
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use log::{info, warn};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::arguments::Common;
 use super::failure::Failure;
@@ -17,7 +20,7 @@ use crate::export::otlp::{
     FileSettings, HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings,
 };
 use crate::export::report::Report;
-use crate::export::sink::Sink;
+use crate::export::sink::{Sink, SinkError};
 use crate::metrics::ExporterHealth;
 use crate::proc::clock::now_unix_ns;
 use crate::telemetry::Telemetry;
@@ -76,6 +79,29 @@ pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
     otlp: Option<Consumer<Exporters>>,
+    open: Arc<Open>,
+}
+
+/// How many outputs still have somebody to write for.
+#[derive(Debug)]
+struct Open {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+impl Open {
+    /// A closed pipe ends a consumer; nothing is wrong. The others go on.
+    fn unless_closed(&self, result: Result<(), SinkError>) -> ControlFlow<()> {
+        let Err(closed) = result else {
+            return ControlFlow::Continue(());
+        };
+        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.none.notify_one();
+        } else {
+            info!("{closed}; the other outputs go on");
+        }
+        ControlFlow::Break(())
+    }
 }
 
 /// What the OTLP consumer keeps.
@@ -97,11 +123,21 @@ impl Outputs {
         runtime: &Handle,
     ) -> Result<Self, Failure> {
         let others = Arc::new(Mutex::new(Vec::new()));
+        let count = [
+            plan.report.is_some(),
+            plan.jsonl.is_some(),
+            plan.otlp.is_some(),
+        ];
+        let open = Arc::new(Open {
+            count: AtomicUsize::new(count.into_iter().filter(|there| *there).count()),
+            none: Notify::new(),
+        });
         let report = match &plan.report {
             Some(path) => {
                 let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+                let open = Arc::clone(&open);
                 Some(agent::spawn(views, "report", (), move |(), view| {
-                    unless_closed(report.write(view))
+                    open.unless_closed(report.write(view))
                 })?)
             }
             None => None,
@@ -109,8 +145,9 @@ impl Outputs {
         let jsonl = match &plan.jsonl {
             Some(path) => {
                 let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+                let open = Arc::clone(&open);
                 Some(agent::spawn(views, "jsonl", (), move |(), view| {
-                    unless_closed(jsonl.write(view))
+                    open.unless_closed(jsonl.write(view))
                 })?)
             }
             None => None,
@@ -138,19 +175,41 @@ impl Outputs {
             report,
             jsonl,
             otlp,
+            open,
         })
+    }
+
+    /// Waits until nobody reads any output any more.
+    pub async fn nobody_reads(&self) {
+        self.open.none.notified().await;
     }
 
     /// Waits until every consumer has had the last view, and spends up to
     /// five seconds on the last deliveries.
     pub async fn close(self) -> Result<(), Failure> {
-        for consumer in self.report.into_iter().chain(self.jsonl) {
-            consumer.join()?;
-        }
-        if let Some(consumer) = self.otlp {
-            consumer.join()?.shutdown().await;
-        }
-        Ok(())
+        let texts = async {
+            for consumer in self.report.into_iter().chain(self.jsonl) {
+                consumer.join().await?;
+            }
+            Ok(())
+        };
+        let texts = async {
+            let written = timeout(SHUTDOWN_DEADLINE, texts).await;
+            written.unwrap_or_else(|_| {
+                warn!(
+                    "an output was not read for {SHUTDOWN_DEADLINE:?}: its last objects are lost"
+                );
+                Ok(())
+            })
+        };
+        let otlp = async {
+            if let Some(consumer) = self.otlp {
+                consumer.join().await?.shutdown().await;
+            }
+            Ok(())
+        };
+        let (texts, otlp): (anyhow::Result<()>, anyhow::Result<()>) = tokio::join!(texts, otlp);
+        Ok(texts.and(otlp)?)
     }
 }
 
@@ -200,22 +259,15 @@ impl Exporters {
             self.processes.shutdown(SHUTDOWN_DEADLINE),
             self.own.shutdown(SHUTDOWN_DEADLINE)
         );
+        let endpoint = self.endpoint;
         if undelivered.batches > 0 {
             warn!(
-                "{} batches with {} points were not delivered to {}",
-                undelivered.batches, undelivered.points, self.endpoint
+                "OTLP to {endpoint}: {} batches with {} points were not delivered",
+                undelivered.batches, undelivered.points
             );
         }
         if let Err(error) = own {
-            info!("{error}");
+            warn!("OTLP to {endpoint}: {error}");
         }
-    }
-}
-
-/// A closed pipe ends a consumer; nothing is wrong.
-fn unless_closed<E>(result: Result<(), E>) -> ControlFlow<()> {
-    match result {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
     }
 }

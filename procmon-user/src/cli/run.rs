@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::ArgGroup;
 use log::info;
 use tokio::sync::oneshot;
 
@@ -15,22 +14,24 @@ use crate::collector::{Collector, Selection};
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
-/// Ends with status 0 at --count, --duration, SIGINT, SIGTERM, or when every --pid has
-/// exited. With no collector named it reports on the terminal.
+/// Ends with status 0 at --count, --duration, SIGINT, SIGTERM, when every --pid has exited,
+/// or when nobody reads any output any more. The last values are written then, and at most
+/// five seconds go into delivery; a second SIGINT ends at once. With no collector named it
+/// reports on the terminal.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("whom").required(true).args(["pid", "all"]))]
+#[command(override_usage = "procmon run <--pid <PID>...|--all> [OPTIONS]")]
 pub struct Args {
     /// Watch this process; may be given more than once
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
     /// Watch what they fork, too
-    #[arg(long, requires = "pid")]
+    #[arg(long, requires = "pid", conflicts_with = "all")]
     children: bool,
     /// Watch every process
     #[arg(long, conflicts_with = "pid")]
     all: bool,
     /// With --all: kernel threads too
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "pid")]
     kernel_threads: bool,
     #[command(flatten)]
     common: Common,
@@ -55,24 +56,34 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
+    if !args.all && args.pid.is_empty() {
+        return Err(Failure::Usage(
+            "nothing to watch: name processes by --pid PID, again for each, or all by --all"
+                .to_owned(),
+        ));
+    }
     let plan = Plan::new(&args.common, args.all)?;
-    let collector = Collector::open(args.selection(), !args.common.no_ebpf)?;
+    let collector = Collector::open(args.selection(), args.common.kernel()?)?;
     info!("{}", greeting(&args, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let collector = runtime.block_on(watch(args, plan, collector))?;
-    collector.close();
+    runtime.block_on(watch(args, plan, collector))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Watches until the end; everything is delivered then, and the collector
-/// given back.
-async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<Collector, Failure> {
+/// Watches until the end, and delivers everything then.
+async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failure> {
     let common = &args.common;
     let views = agent::views();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = Outputs::open(plan, common.interval, &views, &runtime)?;
+    let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
+        Ok(outputs) => outputs,
+        Err(failure) => {
+            collector.close();
+            return Err(failure);
+        }
+    };
     let mut signals = Signals::take()?;
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
@@ -84,12 +95,14 @@ async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<Collector
     tokio::select! {
         _ = ended => {}
         _ = signals.next() => {}
+        () = outputs.nobody_reads() => {}
     }
     tokio::spawn(signals.end_on_second());
     let (collector, result) = agent.stop()?;
-    outputs.close().await?;
-    result?;
-    Ok(collector)
+    let closed = outputs.close().await;
+    collector.close();
+    closed?;
+    Ok(result?)
 }
 
 /// What is said at the start: whom, by what, where to.

@@ -3,8 +3,16 @@
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::kernel;
+
 /// Exit status of a command that a second SIGINT ends: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
+
+/// Ends the process without waiting for anything, the kernel included.
+pub fn end_at_once(status: i32) -> ! {
+    kernel::keep_links_until_we_are_gone();
+    std::process::exit(status)
+}
 
 /// SIGINT and SIGTERM.
 pub struct Signals {
@@ -33,6 +41,6 @@ impl Signals {
     /// Ends the process at once when another SIGINT comes; does not return.
     pub async fn end_on_second(mut self) {
         self.interrupt.recv().await;
-        std::process::exit(INTERRUPTED);
+        end_at_once(INTERRUPTED);
     }
 }

@@ -47,7 +47,7 @@ pub fn snapshot(args: &Args) -> Result<ExitCode, Failure> {
             children: false,
         }
     };
-    let frame = Collector::open(selection, false)?.tick(false)?;
+    let frame = Collector::open(selection, None)?.tick(false)?;
     let text = match args.format {
         Format::Table => table(&frame),
         Format::Json => json(&frame)?,

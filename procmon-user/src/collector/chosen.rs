@@ -79,6 +79,8 @@ fn problem(root: &ProcRoot, pid: u32) -> Option<String> {
         Err(error) if error.is_gone() => Some(format!(
             "no process has pid {pid}; `ps -e` lists those there are"
         )),
+        // It is there, and tells enough elsewhere.
+        Err(proc::Error::Malformed { .. }) => None,
         Err(error) => Some(error.to_string()),
     }
 }

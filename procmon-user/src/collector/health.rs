@@ -39,6 +39,7 @@ impl Health {
             .collect();
         health.events_lost = Loss::ALL
             .iter()
+            .filter(|loss| **loss != Loss::NoRoomAtSnapshot)
             .map(|loss| {
                 let (event, reason) = words(*loss);
                 (event, reason, losses.get(*loss))
@@ -73,6 +74,7 @@ impl Health {
 pub fn words(loss: Loss) -> (&'static str, &'static str) {
     match loss {
         Loss::NoRoomForProcess => ("process", "map_full"),
+        Loss::NoRoomAtSnapshot => ("process", "map_full_at_snapshot"),
         Loss::NoRoomForThread => ("thread", "no_memory"),
         Loss::ExitRecordDeferred => ("exit", "buffer_full_deferred"),
         Loss::ExitRecordLost => ("exit", "buffer_full"),

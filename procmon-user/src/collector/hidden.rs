@@ -8,7 +8,7 @@ use log::warn;
 use procmon_common::records::state;
 
 use super::observed::{End, Observed};
-use crate::kernel::{Kernel, KernelError, probe_counters};
+use crate::kernel::{Kernel, KernelError};
 use crate::proc::{ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::identity::TICKS_PER_SECOND;
 use crate::process::{ProbeCounters, ProcessId, Totals};
@@ -89,7 +89,7 @@ fn observe(kernel: &Kernel, reading: Reading, now_ns: u64) -> Observed {
     let mut observed = base(kernel, reading.id, totals);
     observed.parent_pid = Some(reading.facts.parent_pid);
     observed.kernel_thread = reading.facts.kernel_thread;
-    observed.generation = reading.facts.program;
+    observed.generation = Some(reading.facts.program);
     observed
 }
 
@@ -103,12 +103,12 @@ fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
         counted_since: entry.map(|entry| entry.since_ns),
         probes: entry.map(|entry| ProbeCounters {
             switches: false,
-            ..probe_counters(&entry)
+            ..kernel.probe_counters(&entry)
         }),
         executable: None,
         parent_pid: None,
         user_id: None,
-        generation: 0,
+        generation: None,
         kernel_thread: false,
         end: None,
     }

@@ -12,7 +12,7 @@ use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
 use crate::kernel::{
-    Accounts, Kernel, Losses, Options, Scope, SnapshotProcess, executable, exit, probe_counters,
+    Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable, exit,
 };
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::ProcessId;
@@ -40,7 +40,11 @@ pub struct KernelRoad {
 
 impl KernelRoad {
     /// Loads the kernel half and asks it for the chosen processes.
-    pub fn open(selection: &Selection, root: &ProcRoot) -> Result<Self, CollectError> {
+    pub fn open(
+        selection: &Selection,
+        root: &ProcRoot,
+        sizes: Sizes,
+    ) -> Result<Self, CollectError> {
         let scope = match selection {
             Selection::Processes { .. } => Scope::Chosen,
             Selection::Command => Scope::Exec,
@@ -51,8 +55,7 @@ impl KernelRoad {
         let kernel = Kernel::load(Options {
             scope,
             children: selection.children(),
-            max_processes: None,
-            events_buffer: None,
+            sizes,
         })?;
         let mut road = Self {
             kernel,
@@ -153,7 +156,7 @@ impl KernelRoad {
                 // A zombie from before: all its threads had ended.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
-                seen.ended.push(self.zombie(process, now_ns));
+                seen.ended.push(self.zombie(process, now_ns, errors));
             } else if !ended.contains(&id) {
                 seen.live.push(self.live(process, now_ns, errors));
             }
@@ -185,7 +188,9 @@ impl KernelRoad {
     ) -> Result<(), CollectError> {
         let mut candidates = self.hidden.pids();
         let strays = self.losses.get(Loss::UpdateWithoutProcess);
-        if self.all && strays != self.strays {
+        // Who found no room is not hidden, and adopting takes room.
+        let full = self.losses.get(Loss::NoRoomForProcess) > 0;
+        if self.all && !full && strays != self.strays {
             self.strays = strays;
             let mut pids = Vec::new();
             proc::list_pids(&self.root, &mut self.buffer, &mut pids)?;
@@ -237,7 +242,7 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        let mut observed = observe(&process.entry, totals);
+        let mut observed = observe(&self.kernel, &process.entry, totals);
         observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
         observed.user_id = Some(process.leader.uid);
         observed.executable = Some(executable(&process.leader.executable));
@@ -249,7 +254,7 @@ impl KernelRoad {
         let accounts = self.accounts.entry(id).or_default();
         let mut totals = self.kernel.final_totals(entry, accounts);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
-        let mut observed = observe(entry, totals);
+        let mut observed = observe(&self.kernel, entry, totals);
         let end = exit(entry, 0);
         observed.end = Some(End {
             at_boot_ns: entry.exit_ns,
@@ -260,17 +265,23 @@ impl KernelRoad {
     }
 
     /// A process that was a zombie already when it was first seen.
-    fn zombie(&mut self, process: &SnapshotProcess, now_ns: u64) -> Observed {
+    fn zombie(
+        &mut self,
+        process: &SnapshotProcess,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+    ) -> Observed {
         let id = entry_id(&process.entry);
         let accounts = self.accounts.entry(id).or_default();
         let totals = self.kernel.live_totals(process, accounts);
         self.accounts.remove(&id);
-        let mut observed = observe(&process.entry, totals);
-        observed.end = Some(End {
-            at_boot_ns: now_ns,
-            code: None,
-            signal: None,
-        });
+        let mut observed = observe(&self.kernel, &process.entry, totals.of_the_ended());
+        // Nobody saw how it ended, but it still says so.
+        let status = read_totals(&self.root, id.pid, errors)
+            .ok()
+            .filter(|reading| reading.id == id)
+            .and_then(|reading| reading.facts.wait_status);
+        observed.end = Some(End::of_wait_status(now_ns, status));
         observed
     }
 
@@ -344,16 +355,16 @@ fn entry_id(entry: &ProcessEntry) -> ProcessId {
     ProcessId::from_boot_ns(entry.pid, entry.start_ns)
 }
 
-fn observe(entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
+fn observe(kernel: &Kernel, entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
     Observed {
         id: entry_id(entry),
         totals,
-        probes: Some(probe_counters(entry)),
+        probes: Some(kernel.probe_counters(entry)),
         counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
         executable: Some(executable(&entry.executable)),
         parent_pid: (entry.parent != 0).then_some(entry.parent),
         user_id: Some(entry.uid),
-        generation: entry.counters[Counter::Execs.index()],
+        generation: Some(entry.counters[Counter::Execs.index()]),
         kernel_thread: false,
         end: None,
     }

@@ -5,6 +5,7 @@
 //! listens.
 
 mod chosen;
+mod ends;
 mod health;
 mod hidden;
 mod kernel_road;
@@ -20,9 +21,10 @@ use log::warn;
 use thiserror::Error;
 
 use crate::frame::Frame;
-use crate::kernel::{KernelError, ProbeStatus};
+use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
 use health::Health;
@@ -71,26 +73,26 @@ pub struct Collector {
     health: Health,
     errors: ReadErrors,
     buffer: Vec<u8>,
+    exited: Arc<Exited>,
     tick: u64,
 }
 
 impl Collector {
-    /// Opens the road: the kernel half, or /proc alone.
+    /// Opens the road: the kernel half of these sizes, or /proc alone.
     ///
     /// # Errors
     /// When a process that was asked for is not there, or the kernel half was
     /// asked for and does not run.
-    pub fn open(selection: Selection, ebpf: bool) -> Result<Self, CollectError> {
+    pub fn open(selection: Selection, kernel: Option<Sizes>) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
         let times = Times {
             clock: proc::clock::load(&root)?,
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
-        let road = if ebpf {
-            Road::Kernel(Box::new(KernelRoad::open(&selection, &root)?))
-        } else {
-            Road::Proc(Box::new(ProcRoad::new(&selection)))
+        let road = match kernel {
+            Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
+            None => Road::Proc(Box::new(ProcRoad::new(&selection))),
         };
         Ok(Self {
             road,
@@ -103,6 +105,7 @@ impl Collector {
             health: Health::default(),
             errors: ReadErrors::default(),
             buffer: Vec::new(),
+            exited: Arc::default(),
             tick: 0,
         })
     }
@@ -129,7 +132,7 @@ impl Collector {
     pub fn wakeup(&self) -> Option<RawFd> {
         match &self.road {
             Road::Kernel(road) => Some(road.kernel().events_fd()),
-            Road::Proc(_) => None,
+            Road::Proc(road) => road.wakeup(),
         }
     }
 
@@ -141,10 +144,11 @@ impl Collector {
         }
     }
 
-    /// Takes in what waits in the ring buffer, between ticks.
+    /// Takes in ends, between ticks.
     pub fn absorb(&mut self) {
-        if let Road::Kernel(road) = &mut self.road {
-            road.absorb();
+        match &mut self.road {
+            Road::Kernel(road) => road.absorb(),
+            Road::Proc(road) => road.absorb(),
         }
     }
 
@@ -194,7 +198,9 @@ impl Collector {
             sample.exit = ended.map(|(end, at)| end.exit(at));
             exited.push(sample);
         }
-        let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        self.roll_up(&exited);
+        let mut host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+        host.exited = Arc::clone(&self.exited);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -225,26 +231,50 @@ impl Collector {
         }
     }
 
+    /// Adds what has ended to the sums by executable and by parent.
+    fn roll_up(&mut self, ended: &[ProcessSample]) {
+        if ended.is_empty() {
+            return;
+        }
+        // A parent is alive, or it has ended in this tick too.
+        let mut names: HashMap<u32, Arc<Metadata>> = HashMap::with_capacity(self.known.len());
+        for (id, known) in &self.known {
+            names.insert(id.pid, Arc::clone(&known.metadata));
+        }
+        let sums = Arc::make_mut(&mut self.exited);
+        for sample in ended {
+            let parent = sample.metadata.parent_pid.and_then(|pid| names.get(&pid));
+            sums.add(sample, parent.map(|parent| &*parent.executable));
+        }
+    }
+
     /// A process's words: read at first sight and after each execve. Of one
     /// that has ended, what is remembered, or what the kernel half noted.
     fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
         let tick = self.tick;
-        if let Some(known) = self.known.get_mut(&observed.id)
-            && (known.generation == observed.generation || observed.end.is_some())
+        let known = self.known.get_mut(&observed.id);
+        if let Some(known) = known
+            && observed
+                .generation
+                .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
             return Arc::clone(&known.metadata);
         }
+        let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
-            Some(_) => observed.metadata(&mut self.metadata),
+            // A zombie that was never seen alive, and that /proc alone tells of.
+            Some(_) if observed.executable.is_none() && before.is_none() => {
+                self.metadata.read(observed.id, None, &mut self.errors)
+            }
+            Some(_) => observed.metadata(before, &mut self.metadata),
             None => {
                 let name = observed.executable.as_deref();
                 let mut read = self.metadata.read(observed.id, name, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
-                if let Some(known) = self.known.get(&observed.id) {
-                    read.parent_pid = known.metadata.parent_pid;
-                } else if observed.parent_pid.is_some() {
-                    read.parent_pid = observed.parent_pid;
+                let at_birth = before.map(|before| before.parent_pid);
+                if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
+                    read.parent_pid = parent;
                 }
                 read
             }
@@ -253,7 +283,7 @@ impl Collector {
             observed.id,
             Known {
                 metadata: Arc::clone(&metadata),
-                generation: observed.generation,
+                generation: observed.generation.unwrap_or_default(),
                 tick,
             },
         );

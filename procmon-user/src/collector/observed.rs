@@ -18,6 +18,18 @@ pub struct End {
 }
 
 impl End {
+    /// An end of which only this is known, as wait(2) tells it: the low seven
+    /// bits are the signal, the next byte the code.
+    pub fn of_wait_status(at_boot_ns: u64, status: Option<u32>) -> Self {
+        let signal = status.map(|status| (status & 0x7f).cast_signed());
+        let code = status.map(|status| (status >> 8 & 0xff).cast_signed());
+        Self {
+            at_boot_ns,
+            code: code.filter(|_| signal == Some(0)),
+            signal: signal.filter(|signal| *signal != 0),
+        }
+    }
+
     /// The same at a time of day.
     pub fn exit(self, at_unix_ns: u64) -> Exit {
         Exit {
@@ -45,8 +57,9 @@ pub struct Observed {
     pub parent_pid: Option<u32>,
     /// Real user id.
     pub user_id: Option<u32>,
-    /// Changes when it executes another program.
-    pub generation: u64,
+    /// Changes when it executes another program; `None`: as far as known it
+    /// has not.
+    pub generation: Option<u64>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
     /// Set when it has ended.
@@ -101,15 +114,22 @@ impl Observed {
         }
     }
 
-    /// What is known of a process that nobody saw alive.
-    pub fn metadata(&self, reader: &mut MetadataReader) -> Metadata {
+    /// What is known of a process that nobody saw alive since its last execve;
+    /// what an execve does not change is as it was `before`.
+    pub fn metadata(&self, before: Option<&Metadata>, reader: &mut MetadataReader) -> Metadata {
+        let before = before.cloned().unwrap_or_default();
         Metadata {
-            executable: self.executable.clone().unwrap_or_default(),
-            parent_pid: self.parent_pid,
-            user_id: self.user_id,
-            owner: self.user_id.and_then(|uid| reader.owner(uid)),
+            executable: self.executable.clone().unwrap_or(before.executable),
+            parent_pid: before.parent_pid.or(self.parent_pid),
+            user_id: self.user_id.or(before.user_id),
+            owner: match self.user_id {
+                Some(user_id) => reader.owner(user_id),
+                None => before.owner,
+            },
             kernel_thread: self.kernel_thread,
-            ..Metadata::default()
+            path: None,
+            command: None,
+            ..before
         }
     }
 }

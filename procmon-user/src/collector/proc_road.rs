@@ -1,9 +1,11 @@
 //! The road through /proc alone: what --no-ebpf can see.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::fd::RawFd;
 
 use super::CollectError;
 use super::chosen::Selection;
+use super::ends::Ends;
 use super::observed::{End, Observed, Seen};
 use crate::proc::{self, ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::{ProcessId, Totals};
@@ -11,11 +13,12 @@ use crate::process::{ProcessId, Totals};
 /// Reads /proc.
 pub struct ProcRoad {
     selection: Selection,
-    /// Chosen processes that have not ended.
-    waited_for: BTreeSet<u32>,
+    /// Chosen processes that have not ended, and who they are once seen.
+    waited_for: BTreeMap<u32, Option<ProcessId>>,
     /// Children found under them, kept when their parents end.
     family: BTreeSet<u32>,
     last: HashMap<ProcessId, Totals>,
+    ends: Ends,
     reader: TotalsReader,
     buffer: Vec<u8>,
 }
@@ -25,9 +28,10 @@ impl ProcRoad {
     pub fn new(selection: &Selection) -> Self {
         Self {
             selection: selection.clone(),
-            waited_for: selection.pids().iter().copied().collect(),
+            waited_for: selection.pids().iter().map(|pid| (*pid, None)).collect(),
             family: BTreeSet::new(),
             last: HashMap::new(),
+            ends: Ends::of(selection.pids()),
             reader: TotalsReader::default(),
             buffer: Vec::new(),
         }
@@ -35,16 +39,26 @@ impl ProcRoad {
 
     /// Watches one more process.
     pub fn watch(&mut self, pid: u32) {
-        self.waited_for.insert(pid);
+        self.waited_for.insert(pid, None);
+    }
+
+    /// Becomes readable when a chosen process ends.
+    pub fn wakeup(&self) -> Option<RawFd> {
+        self.ends.wakeup()
+    }
+
+    /// Takes in ends of chosen processes.
+    pub fn absorb(&mut self) {
+        self.ends.absorb();
     }
 
     /// Whether every chosen process has ended.
     pub fn all_ended(&self) -> bool {
-        self.waited_for.is_empty()
+        self.waited_for.keys().all(|pid| self.ends.has_ended(*pid))
     }
 
     /// Reads the processes there are; those of the last tick that are there no
-    /// more have ended, nobody knows how.
+    /// more have ended. How, only a zombie tells.
     pub fn observe(
         &mut self,
         root: &ProcRoot,
@@ -52,7 +66,8 @@ impl ProcRoad {
         errors: &mut ReadErrors,
     ) -> Result<Seen, CollectError> {
         let mut seen = Seen::default();
-        let mut present = HashMap::new();
+        self.ends.absorb();
+        let mut before = std::mem::take(&mut self.last);
         for pid in self.pids(root)? {
             let reading = match self.reader.read(root, pid, errors) {
                 Ok(reading) => reading,
@@ -62,20 +77,35 @@ impl ProcRoad {
                     continue;
                 }
             };
-            if reading.facts.zombie || !self.wants(&reading) {
+            let chosen = self.waited_for.get_mut(&pid);
+            if reading.facts.zombie {
+                let awaited = chosen.is_some_and(|id| id.is_none_or(|id| id == reading.id));
+                let known = before.remove(&reading.id);
+                if awaited || known.is_some() {
+                    seen.ended.push(zombie(reading, known, now_ns));
+                }
                 continue;
             }
-            present.insert(reading.id, reading.totals.clone());
+            if let Some(id) = chosen
+                && (*id.get_or_insert(reading.id) != reading.id || self.ends.has_ended(pid))
+            {
+                // Another process has been given the pid: ours has ended.
+                continue;
+            }
+            if !self.wants(&reading) {
+                continue;
+            }
+            self.last.insert(reading.id, reading.totals.clone());
             seen.live.push(observe(reading, now_ns));
         }
         self.reader.end_round();
-        for (id, totals) in std::mem::replace(&mut self.last, present) {
+        for (id, totals) in before {
             if !self.last.contains_key(&id) {
-                seen.ended.push(ended(id, totals, now_ns));
+                seen.ended.push(ended(id, totals, None, now_ns));
             }
         }
         let live: BTreeSet<u32> = self.last.keys().map(|id| id.pid).collect();
-        self.waited_for.retain(|pid| live.contains(pid));
+        self.waited_for.retain(|pid, _| live.contains(pid));
         self.family.retain(|pid| live.contains(pid));
         Ok(seen)
     }
@@ -86,11 +116,14 @@ impl ProcRoad {
             Selection::All { .. } => proc::list_pids(root, &mut self.buffer, &mut pids)?,
             Selection::Processes { .. } | Selection::Command => {
                 if self.selection.children() {
-                    let roots: Vec<u32> = self.waited_for.union(&self.family).copied().collect();
+                    let roots: Vec<u32> = self.waited_for.keys().copied().collect();
+                    let roots: Vec<u32> = self.family.iter().copied().chain(roots).collect();
                     let found = proc::descendants(root, &roots, &mut self.buffer)?;
                     self.family.extend(found);
                 }
-                pids.extend(self.waited_for.union(&self.family));
+                pids.extend(self.waited_for.keys().chain(&self.family));
+                pids.sort_unstable();
+                pids.dedup();
             }
         }
         Ok(pids)
@@ -116,13 +149,35 @@ fn observe(reading: Reading, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: Some(reading.facts.parent_pid),
         user_id: None,
-        generation: reading.facts.program,
+        generation: Some(reading.facts.program),
         kernel_thread: reading.facts.kernel_thread,
         end: None,
     }
 }
 
-fn ended(id: ProcessId, totals: Totals, now_ns: u64) -> Observed {
+/// A process that waits to be reaped: its last times and counts can still be
+/// read, and how it ended. The rest is as it was last seen.
+fn zombie(reading: Reading, before: Option<Totals>, now_ns: u64) -> Observed {
+    let last = reading.totals;
+    let before = before.unwrap_or_default();
+    let totals = Totals {
+        user_ns: last.user_ns.or(before.user_ns),
+        system_ns: last.system_ns.or(before.system_ns),
+        on_cpu_ns: last.on_cpu_ns.or(before.on_cpu_ns),
+        run_queue_ns: last.run_queue_ns.or(before.run_queue_ns),
+        migrations: last.migrations.or(before.migrations),
+        voluntary_switches: last.voluntary_switches.or(before.voluntary_switches),
+        involuntary_switches: last.involuntary_switches.or(before.involuntary_switches),
+        minor_faults: last.minor_faults.or(before.minor_faults),
+        major_faults: last.major_faults.or(before.major_faults),
+        ..before
+    };
+    let mut observed = ended(reading.id, totals, reading.facts.wait_status, now_ns);
+    observed.parent_pid = Some(reading.facts.parent_pid);
+    observed
+}
+
+fn ended(id: ProcessId, totals: Totals, wait_status: Option<u32>, now_ns: u64) -> Observed {
     Observed {
         id,
         totals: totals.of_the_ended(),
@@ -131,12 +186,8 @@ fn ended(id: ProcessId, totals: Totals, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: None,
         user_id: None,
-        generation: 0,
+        generation: None,
         kernel_thread: false,
-        end: Some(End {
-            at_boot_ns: now_ns,
-            code: None,
-            signal: None,
-        }),
+        end: Some(End::of_wait_status(now_ns, wait_status)),
     }
 }

@@ -11,7 +11,9 @@ use std::io::Write as _;
 use self::host::HostBefore;
 use self::process::Before;
 use super::sink::{Sink, SinkError};
-use crate::process::{ProcessId, ProcessSample, identity};
+use crate::frame::Frame;
+use crate::process::identity::rfc3339;
+use crate::process::{ProcessId, ProcessSample};
 use crate::shape::View;
 
 /// How many processes the report of a whole host shows.
@@ -30,6 +32,8 @@ pub struct Report {
     begun: bool,
     before: HashMap<ProcessId, Before>,
     host: Option<HostBefore>,
+    /// (event, reason, count) as last told.
+    lost: Vec<(&'static str, &'static str, u64)>,
 }
 
 impl Report {
@@ -42,6 +46,7 @@ impl Report {
             all,
             before: HashMap::new(),
             host: None,
+            lost: Vec::new(),
         }
     }
 
@@ -74,9 +79,36 @@ impl Report {
             let before = before.as_ref();
             self.block(|out| process::live(out, sample, derived, before, frame));
         }
+        self.losses(frame);
         let live: HashSet<_> = frame.processes.iter().map(|s| s.id).collect();
         self.before.retain(|id, _| live.contains(id));
         self.sink.flush()
+    }
+
+    /// What was lost, when there is more of it than at the last block: late ticks
+    /// and what the kernel half could not keep.
+    fn losses(&mut self, frame: &Frame) {
+        let agent = &frame.agent;
+        let events = agent.events_lost.iter().copied();
+        let lost: Vec<_> = events
+            .chain([("tick", "late", agent.ticks_late)])
+            .filter(|(.., count)| *count > 0)
+            .collect();
+        if lost == self.lost {
+            return;
+        }
+        let words: Vec<String> = lost
+            .iter()
+            .map(|(event, reason, count)| format!("{event} {reason} {count}"))
+            .collect();
+        self.lost = lost;
+        self.block(|out| {
+            out.line(format_args!(
+                "# {} lost so far: {}",
+                rfc3339(frame.at_unix_ns),
+                words.join(", ")
+            ));
+        });
     }
 
     /// One block, after an empty line if it is not the first.
@@ -103,9 +135,9 @@ impl Block<'_> {
     fn process_head(&mut self, unix_ns: u64, sample: &ProcessSample, rest: &str) {
         self.line(format_args!(
             "# {} pid={} executable={}{rest}",
-            identity::rfc3339(unix_ns),
+            rfc3339(unix_ns),
             sample.id.pid,
-            printable(&sample.metadata.executable),
+            word(&sample.metadata.executable),
         ));
     }
 
@@ -154,17 +186,35 @@ enum Quantity {
     Nanoseconds(u64),
 }
 
+/// A name as the value of `key=value`: in quotes where it would not be seen to
+/// end, or where it could be taken for more than a name.
+fn word(name: &str) -> Cow<'_, str> {
+    let odd = |c: char| c.is_whitespace() || is_hidden(c) || matches!(c, '"' | '\\' | '=');
+    if !name.is_empty() && !name.contains(odd) {
+        return Cow::Borrowed(name);
+    }
+    let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+    Cow::Owned(format!("\"{}\"", printable(&escaped)))
+}
+
+/// Characters that a terminal does not show as they are: controls, separators
+/// of lines, and those that turn the direction of writing.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text of a process, fit for a terminal and a line: control characters are
 /// written `\n` and `\x1b`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         match character {
             '\n' => escaped.push_str("\\n"),
-            c if c.is_control() => {
+            c if is_hidden(c) => {
                 write!(escaped, "\\x{:02x}", u32::from(c)).expect("a string takes all");
             }
             c => escaped.push(c),

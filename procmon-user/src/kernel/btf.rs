@@ -21,6 +21,7 @@ const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
+const FUNC: u32 = 12;
 const FUNC_PROTO: u32 = 13;
 const VAR: u32 = 14;
 const DATASEC: u32 = 15;
@@ -164,9 +165,24 @@ impl Btf {
 
     /// A structure by its name.
     pub fn structure(&self, name: &str) -> Result<TypeId, BtfError> {
-        (1..self.types.len() as TypeId)
-            .find(|id| self.kind(*id) == STRUCT && self.name(*id) == name.as_bytes())
+        self.find(STRUCT, name)
             .ok_or_else(|| BtfError::NoStructure(name.to_owned()))
+    }
+
+    /// Whether the kernel has a tracepoint of this name.
+    pub fn has_tracepoint(&self, name: &str) -> bool {
+        // include/trace/bpf_probe.h.
+        self.find(TYPEDEF, &format!("btf_trace_{name}")).is_some()
+    }
+
+    /// Whether the kernel has a function of this name.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.find(FUNC, name).is_some()
+    }
+
+    fn find(&self, kind: u32, name: &str) -> Option<TypeId> {
+        (1..self.types.len() as TypeId)
+            .find(|id| self.kind(*id) == kind && self.name(*id) == name.as_bytes())
     }
 
     /// The size of an integer, or of a structure that holds one integer

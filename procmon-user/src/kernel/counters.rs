@@ -1,5 +1,6 @@
 //! The COUNTERS map seen from user space: whom to count, what was lost.
 
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
@@ -46,7 +47,7 @@ impl Kernel {
             {
                 Ok(())
             }
-            Err(error) => Err(KernelError::map("COUNTERS", error)),
+            Err(error) => Err(KernelError::map("COUNTERS", no_room(error))),
         }
     }
 
@@ -60,7 +61,7 @@ impl Kernel {
         entry.state = state::ACTIVE;
         self.counters
             .insert(pid, Entry(entry), 0)
-            .map_err(|error| KernelError::map("COUNTERS", error))
+            .map_err(|error| KernelError::map("COUNTERS", no_room(error)))
     }
 
     /// Stops counting a process, which need not be there any more.
@@ -76,6 +77,15 @@ impl Kernel {
 
     /// What was lost so far.
     pub fn losses(&self) -> Losses {
+        let mut losses = self.raw_losses();
+        // A process that the iterator met is one, however often it was met:
+        // those of the first pass; later ones are counted at their fork.
+        losses.0[Loss::NoRoomForProcess.index()] += self.without_room_at_first;
+        losses.0[Loss::NoRoomAtSnapshot.index()] = 0;
+        losses
+    }
+
+    pub(super) fn raw_losses(&self) -> Losses {
         let mut losses = Losses::default();
         for loss in Loss::ALL {
             losses.0[loss.index()] = self
@@ -119,6 +129,18 @@ impl Kernel {
     }
 }
 
+/// What an insert that failed says.
+fn no_room(error: MapError) -> String {
+    match error {
+        MapError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::E2BIG) => {
+            "no room for another process: raise kernel.max_processes \
+             (PROCMON_KERNEL_MAX_PROCESSES)"
+                .to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 /// The descriptor of a map that the loader still holds.
 pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
     match bpf.map(name)? {
@@ -129,7 +151,12 @@ pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
 
 /// `memlock` of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo).
 fn memory(fd: RawFd) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    // It is short; one read takes it whole, every tick.
+    let mut text = [0; 1024];
+    let length = std::fs::File::open(format!("/proc/self/fdinfo/{fd}"))
+        .and_then(|mut file| file.read(&mut text))
+        .ok()?;
+    let text = str::from_utf8(&text[..length]).ok()?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("memlock:"))?;

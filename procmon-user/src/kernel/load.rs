@@ -5,13 +5,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, Iter, TracePoint};
+use aya::programs::{BtfTracePoint, FExit, Iter, TracePoint};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
 use procmon_common::config::{self, SYSCALL_FCNTL};
-use procmon_common::probes::{Hook, PROBES, SYSCALL_FALLBACK};
-use procmon_common::{Config, Probe};
+use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
+use procmon_common::{Config, Loss, Probe};
 use thiserror::Error;
 
 use super::btf::{Btf, BtfError};
@@ -29,8 +29,12 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Default size of the ring buffer, bytes.
+/// Default size of the ring buffer when every process is counted, whose ends
+/// wait for the next tick, bytes.
 const EVENTS_BUFFER: u32 = 8 << 20;
+/// The same for the few that were chosen: each end is read at once. Twice the
+/// buffer is mapped, and so resident, from the start.
+const FEW_EVENTS_BUFFER: u32 = 1 << 20;
 
 /// Whom the kernel half counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +57,26 @@ pub struct Options {
     pub scope: Scope,
     /// Count the children of the counted too.
     pub children: bool,
+    /// How much room it takes.
+    pub sizes: Sizes,
+}
+
+/// How much room the kernel half takes: the keys below `kernel` in the
+/// configuration, `PROCMON_KERNEL_...` in the environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
     /// Room in the COUNTERS map, processes; `None`: four times the live tasks,
     /// at least 65,536.
     pub max_processes: Option<u32>,
     /// Bytes of the ring buffer, a power of two of at least a page.
     pub events_buffer: Option<u32>,
+}
+
+/// The kernel's type information, for us and for aya, whose own is private.
+#[derive(Clone, Copy)]
+struct Types<'a> {
+    own: &'a Btf,
+    aya: &'a AyaBtf,
 }
 
 /// Why the kernel half cannot run.
@@ -116,6 +135,7 @@ pub struct Kernel {
     pub(super) offsets: Offsets,
     pub(super) buffer: Vec<u8>,
     pub(super) map_fds: [Option<RawFd>; 2],
+    pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
     probes: Vec<ProbeStatus>,
 }
@@ -144,10 +164,17 @@ impl Kernel {
         if let Some(finding) = prerequisites.obstacle() {
             return Err(KernelError::Prerequisite(finding.clone()));
         }
-        let offsets = Offsets::find(&Btf::read(Path::new(BTF_PATH))?)?;
+        let btf = Btf::read(Path::new(BTF_PATH))?;
+        let offsets = Offsets::find(&btf)?;
         let aya_btf = AyaBtf::from_sys_fs().map_err(|e| KernelError::Load(e.to_string()))?;
-        let max_processes = options.max_processes.unwrap_or_else(default_processes);
-        let events_buffer = options.events_buffer.unwrap_or(EVENTS_BUFFER);
+        let max_processes = options
+            .sizes
+            .max_processes
+            .unwrap_or_else(default_processes);
+        let events_buffer = options.sizes.events_buffer.unwrap_or(match options.scope {
+            Scope::All { .. } => EVENTS_BUFFER,
+            Scope::Chosen | Scope::Exec => FEW_EVENTS_BUFFER,
+        });
         let settings = Settings(settings(&options, &offsets, events_buffer));
         let mut loader = EbpfLoader::new();
         loader
@@ -177,17 +204,24 @@ impl Kernel {
             events_buffer,
             offsets,
             buffer: Vec::new(),
+            without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
         };
-        kernel.attach(&aya_btf, |probe| chosen(probe) && !is_syscall(probe));
+        let types = Types {
+            own: &btf,
+            aya: &aya_btf,
+        };
+        kernel.attach(types, |probe| chosen(probe) && !counts(probe));
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
             kernel.snapshot()?;
+            let losses = kernel.raw_losses();
+            kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
-        kernel.attach(&aya_btf, |probe| chosen(probe) && is_syscall(probe));
-        drop(aya_btf);
+        kernel.attach(types, |probe| chosen(probe) && counts(probe));
+        drop((btf, aya_btf));
         trim_heap();
         Ok(kernel)
     }
@@ -215,7 +249,8 @@ impl Kernel {
     }
 
     /// Attaches the chosen probes of the table, in its order.
-    fn attach(&mut self, btf: &AyaBtf, chosen: impl Fn(&Probe) -> bool) {
+    fn attach(&mut self, types: Types<'_>, chosen: impl Fn(&Probe) -> bool) {
+        let btf = types.aya;
         let tracefs = tracefs_path();
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
@@ -226,6 +261,16 @@ impl Kernel {
                 }
                 (Hook::Iterator(kind), _) => {
                     load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
+                }
+                (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
+                    attach_either(bpf, probe, tracepoint, exits, types)
+                }
+                (Hook::Tracepoint(category, name), Some(tracefs)) => {
+                    attach_tracepoint(bpf, probe, (category, name), tracefs)
+                        .map(|()| ProbeState::Active)
+                }
+                (Hook::Tracepoint(..), None) => {
+                    Err(ProbeState::Unsupported("no tracefs".to_owned()))
                 }
                 (Hook::SyscallExit(calls), Some(tracefs)) => {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
@@ -308,15 +353,26 @@ where
     T::try_from(map).map_err(|error| KernelError::map(name, error))
 }
 
-fn is_syscall(probe: &Probe) -> bool {
-    matches!(probe.hook, Hook::SyscallExit(_))
+/// Whether a probe counts what entries are there for; the others make them.
+fn counts(probe: &Probe) -> bool {
+    matches!(
+        probe.family,
+        Family::Memory | Family::Files | Family::Network
+    )
 }
 
 fn program<'a, P>(bpf: &'a mut Ebpf, probe: &Probe) -> Result<&'a mut P, ProbeState>
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
 {
-    bpf.program_mut(probe.program)
+    program_named(bpf, probe.program)
+}
+
+fn program_named<'a, P>(bpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeState>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+{
+    bpf.program_mut(name)
         .ok_or_else(|| ProbeState::Failed("not in the object".to_owned()))?
         .try_into()
         .map_err(failed)
@@ -342,6 +398,46 @@ fn attach_btf(
     Ok(())
 }
 
+/// Attaches to a tracepoint, or to the exits of functions where the kernel does
+/// not have it.
+fn attach_either(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    tracepoint: &str,
+    exits: &[(&str, &str)],
+    types: Types<'_>,
+) -> Result<ProbeState, ProbeState> {
+    if types.own.has_tracepoint(tracepoint) {
+        return attach_btf(bpf, probe, tracepoint, types.aya).map(|()| ProbeState::Active);
+    }
+    let mut attached = Vec::new();
+    for (name, function) in exits {
+        if !types.own.has_function(function) {
+            continue;
+        }
+        let program: &mut FExit = program_named(bpf, name)?;
+        program
+            .load(function, types.aya)
+            .and_then(|()| program.attach())
+            .map_err(|error| match failed(error) {
+                ProbeState::Failed(reason) => ProbeState::Unsupported(format!(
+                    "no tracepoint {tracepoint} (Linux 6.3), and fexit on {function}: {reason}"
+                )),
+                other => other,
+            })?;
+        attached.push(*function);
+    }
+    if attached.is_empty() {
+        return Err(ProbeState::Unsupported(format!(
+            "no tracepoint {tracepoint} (Linux 6.3), and no function to hook instead"
+        )));
+    }
+    Ok(ProbeState::Degraded(format!(
+        "no tracepoint {tracepoint}: exits of {}",
+        attached.join(", ")
+    )))
+}
+
 fn load_iterator(
     bpf: &mut Ebpf,
     probe: &Probe,
@@ -350,6 +446,23 @@ fn load_iterator(
 ) -> Result<(), ProbeState> {
     let program: &mut Iter = program(bpf, probe)?;
     program.load(kind, btf).map_err(failed)
+}
+
+fn attach_tracepoint(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    (category, name): (&str, &str),
+    tracefs: &Path,
+) -> Result<(), ProbeState> {
+    if !tracefs.join("events").join(category).join(name).is_dir() {
+        return Err(ProbeState::Unsupported(format!(
+            "this kernel has no tracepoint {category}:{name}"
+        )));
+    }
+    let program: &mut TracePoint = program(bpf, probe)?;
+    program.load().map_err(failed)?;
+    program.attach(category, name).map_err(failed)?;
+    Ok(())
 }
 
 fn attach_exits(

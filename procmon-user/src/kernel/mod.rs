@@ -16,10 +16,11 @@ mod task_iter;
 mod totals;
 
 pub use counters::{Losses, MapUse};
+pub use detach::keep_links_until_we_are_gone;
 #[doc(hidden)]
 pub use load::OBJECT;
-pub use load::{Kernel, KernelError, Options, Scope};
+pub use load::{Kernel, KernelError, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};
-pub use totals::{Accounts, executable, exit, probe_counters};
+pub use totals::{Accounts, executable, exit};

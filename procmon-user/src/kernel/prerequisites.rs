@@ -72,9 +72,14 @@ impl Prerequisites {
 
     /// The first finding without which no program can run.
     pub fn obstacle(&self) -> Option<&Finding> {
-        [&self.privileges, &self.btf, &self.pid_namespace]
-            .into_iter()
-            .find(|finding| !finding.ok)
+        [
+            &self.privileges,
+            &self.btf,
+            &self.lockdown,
+            &self.pid_namespace,
+        ]
+        .into_iter()
+        .find(|finding| !finding.ok)
     }
 }
 
@@ -136,6 +141,9 @@ fn tracefs() -> Finding {
     let mut mounted = false;
     if tracefs_path().is_none() {
         mounted = mount_tracefs(TRACEFS[0]);
+        if mounted {
+            log::info!("tracefs was not mounted: it is now, on {}", TRACEFS[0]);
+        }
     }
     let path = tracefs_path();
     Finding {

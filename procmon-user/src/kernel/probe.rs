@@ -65,6 +65,7 @@ impl ProbeStatus {
             Family::Files => "files",
             Family::Sched => "sched",
             Family::Lifecycle => "lifecycle",
+            Family::Network => "network",
             Family::Snapshot => "snapshot",
         }
     }
@@ -117,9 +118,10 @@ mod tests {
 
     use super::*;
 
-    fn status(index: usize, state: ProbeState) -> ProbeStatus {
+    fn status(name: &str, state: ProbeState) -> ProbeStatus {
+        let probe = PROBES.iter().find(|probe| probe.name == name);
         ProbeStatus {
-            probe: &PROBES[index],
+            probe: probe.unwrap(),
             state,
         }
     }
@@ -128,9 +130,9 @@ mod tests {
     fn a_cause_is_said_once() {
         let cause = || ProbeState::Degraded("no tracefs".to_owned());
         let probes = [
-            status(0, ProbeState::Active),
-            status(4, cause()),
-            status(5, cause()),
+            status("fork", ProbeState::Active),
+            status("mmap", cause()),
+            status("munmap", cause()),
         ];
         assert_eq!(
             summary(&probes),

@@ -1,6 +1,7 @@
 //! From the kernel's records to a process's totals.
 
 use procmon_common::config::ABSENT;
+use procmon_common::probes::Family;
 use procmon_common::records::state;
 use procmon_common::{Operation, ProcessEntry, ThreadStat};
 
@@ -124,6 +125,39 @@ impl Kernel {
         totals
     }
 
+    /// The probes' counters of an entry; when they began is for the caller to say.
+    pub fn probe_counters(&self, entry: &ProcessEntry) -> ProbeCounters {
+        let mut failures: Vec<_> = entry
+            .failures
+            .iter()
+            .filter(|slot| slot.key != 0)
+            .filter_map(|slot| {
+                let operation = (slot.key >> 16).checked_sub(1)?;
+                let operation = *Operation::ALL.get(usize::try_from(operation).ok()?)?;
+                Some((operation, (slot.key & 0xffff) as u32, slot.count))
+            })
+            .collect();
+        failures.sort_unstable();
+        ProbeCounters {
+            since_unix_ns: 0,
+            counters: entry.counters,
+            failures,
+            waits: Histogram {
+                buckets: entry.waits,
+                sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
+            },
+            switches: true,
+            network: self.sees_network(),
+        }
+    }
+
+    fn sees_network(&self) -> bool {
+        self.probes()
+            .iter()
+            .filter(|status| status.probe.family == Family::Network)
+            .all(|status| status.state.works())
+    }
+
     fn page_size(&self) -> u64 {
         // SAFETY: sysconf(3) cannot fail for this name.
         unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.cast_unsigned()
@@ -151,31 +185,6 @@ impl Kernel {
             write_chars: kept(ThreadStat::WriteChars),
             ..Totals::default()
         }
-    }
-}
-
-/// The probes' counters of an entry; when they began is for the caller to say.
-pub fn probe_counters(entry: &ProcessEntry) -> ProbeCounters {
-    let mut failures: Vec<_> = entry
-        .failures
-        .iter()
-        .filter(|slot| slot.key != 0)
-        .filter_map(|slot| {
-            let operation = (slot.key >> 16).checked_sub(1)?;
-            let operation = *Operation::ALL.get(usize::try_from(operation).ok()?)?;
-            Some((operation, (slot.key & 0xffff) as u32, slot.count))
-        })
-        .collect();
-    failures.sort_unstable();
-    ProbeCounters {
-        since_unix_ns: 0,
-        counters: entry.counters,
-        failures,
-        waits: Histogram {
-            buckets: entry.waits,
-            sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
-        },
-        switches: true,
     }
 }
 

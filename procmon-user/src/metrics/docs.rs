@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::agent::AGENT;
-use super::host::HOST;
+use super::host;
 use super::process::PROCESS;
 use super::{Attribute, Instrument, Level, Metric, Number, Source, Switch};
 
@@ -41,7 +41,7 @@ impl Reference {
     fn new() -> Self {
         Self {
             process: PROCESS.iter().map(Row::new).collect(),
-            host: HOST.iter().map(Row::new).collect(),
+            host: host::rows().map(Row::new).collect(),
             agent: AGENT.iter().map(Row::new).collect(),
         }
     }
@@ -188,7 +188,7 @@ mod tests {
         let markdown = markdown();
         let json: serde_json::Value = serde_json::from_str(&json()).unwrap();
         let names = PROCESS.iter().map(|m| m.name);
-        let names = names.chain(HOST.iter().map(|m| m.name));
+        let names = names.chain(host::rows().map(|m| m.name));
         let names: Vec<_> = names.chain(AGENT.iter().map(|m| m.name)).collect();
         for name in &names {
             assert!(markdown.contains(&format!("| `{name}` |")), "{name}");

@@ -2,6 +2,7 @@
 
 use super::Instrument::{self, Counter, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Snapshot};
+use super::exited::EXITED;
 use super::{Attribute, HostRead, Level, Metric, Number, Points, Switch, Value};
 use crate::frame::{Host, HostMemory};
 
@@ -100,89 +101,238 @@ impl Metric<HostRead> {
 }
 
 /// Every metric of the host, in the order of the contract.
-#[rustfmt::skip]
-pub const HOST: &[Metric<HostRead>] = &[
-    row("system.memory.usage", UpDownCounter, "By", Kernel,
+pub fn rows() -> impl Iterator<Item = &'static Metric<HostRead>> {
+    HOST.iter().chain(&EXITED)
+}
+
+const HOST: &[Metric<HostRead>] = &[
+    row(
+        "system.memory.usage",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory of the host by what it is used for.",
-        |host, out| memory(host, |m| for (state, bytes) in memory_states(m) {
-            out.point(&[("system.memory.state", state)], Value::Int(bytes));
-        })).by(MEMORY_STATE),
-    row("system.memory.limit", UpDownCounter, "By", Kernel,
+        |host, out| {
+            memory(host, |m| {
+                for (state, bytes) in memory_states(m) {
+                    out.point(&[("system.memory.state", state)], Value::Int(bytes));
+                }
+            })
+        },
+    )
+    .by(MEMORY_STATE),
+    row(
+        "system.memory.limit",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory the host has.",
-        |host, out| memory(host, |m| out.point(&[], Value::Int(m.total)))),
-    row("system.memory.utilization", Gauge, "1", Snapshot,
+        |host, out| memory(host, |m| out.point(&[], Value::Int(m.total))),
+    ),
+    row(
+        "system.memory.utilization",
+        Gauge,
+        "1",
+        Snapshot,
         "Memory of the host by what it is used for, as a share of what it has.",
-        |host, out| memory(host, |m| for (state, bytes) in memory_states(m) {
-            share(out, &[("system.memory.state", state)], bytes, m.total);
-        })).by(MEMORY_STATE).float(),
-    row("system.memory.linux.available", UpDownCounter, "By", Kernel,
+        |host, out| {
+            memory(host, |m| {
+                for (state, bytes) in memory_states(m) {
+                    share(out, &[("system.memory.state", state)], bytes, m.total);
+                }
+            })
+        },
+    )
+    .by(MEMORY_STATE)
+    .float(),
+    row(
+        "system.memory.linux.available",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory that can be given to processes without swapping (MemAvailable).",
-        |host, out| memory(host, |m| out.point(&[], Value::Int(m.available)))),
-    row("system.memory.linux.shared", UpDownCounter, "By", Kernel,
+        |host, out| memory(host, |m| out.point(&[], Value::Int(m.available))),
+    ),
+    row(
+        "system.memory.linux.shared",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory that is shared, tmpfs mostly (Shmem).",
-        |host, out| memory(host, |m| out.point(&[], Value::Int(m.shared)))),
-    row("system.memory.linux.slab.usage", UpDownCounter, "By", Kernel,
+        |host, out| memory(host, |m| out.point(&[], Value::Int(m.shared))),
+    ),
+    row(
+        "system.memory.linux.slab.usage",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory of the kernel's caches of objects (Slab).",
-        |host, out| memory(host, |m| {
-            let [reclaimable, unreclaimable] = [m.slab_reclaimable, m.slab_unreclaimable];
-            out.point(&[("system.memory.linux.slab.state", "reclaimable")], Value::Int(reclaimable));
-            out.point(&[("system.memory.linux.slab.state", "unreclaimable")], Value::Int(unreclaimable));
-        })).by(SLAB_STATE),
-    row("procmon.system.memory.lru", UpDownCounter, "By", Kernel,
+        |host, out| {
+            memory(host, |m| {
+                let [reclaimable, unreclaimable] = [m.slab_reclaimable, m.slab_unreclaimable];
+                out.point(
+                    &[("system.memory.linux.slab.state", "reclaimable")],
+                    Value::Int(reclaimable),
+                );
+                out.point(
+                    &[("system.memory.linux.slab.state", "unreclaimable")],
+                    Value::Int(unreclaimable),
+                );
+            })
+        },
+    )
+    .by(SLAB_STATE),
+    row(
+        "procmon.system.memory.lru",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Memory by whether it was used of late.",
-        |host, out| memory(host, |m| {
-            out.point(&[("procmon.memory.lru", "active")], Value::Int(m.active));
-            out.point(&[("procmon.memory.lru", "inactive")], Value::Int(m.inactive));
-        })).by(LRU),
-    row("system.paging.usage", UpDownCounter, "By", Kernel,
+        |host, out| {
+            memory(host, |m| {
+                out.point(&[("procmon.memory.lru", "active")], Value::Int(m.active));
+                out.point(
+                    &[("procmon.memory.lru", "inactive")],
+                    Value::Int(m.inactive),
+                );
+            })
+        },
+    )
+    .by(LRU),
+    row(
+        "system.paging.usage",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Swap space of the host.",
-        |host, out| memory(host, |m| for (state, bytes) in paging_states(m) {
-            out.point(&[("system.paging.state", state)], Value::Int(bytes));
-        })).by(PAGING_STATE),
-    row("system.paging.utilization", Gauge, "1", Snapshot,
+        |host, out| {
+            memory(host, |m| {
+                for (state, bytes) in paging_states(m) {
+                    out.point(&[("system.paging.state", state)], Value::Int(bytes));
+                }
+            })
+        },
+    )
+    .by(PAGING_STATE),
+    row(
+        "system.paging.utilization",
+        Gauge,
+        "1",
+        Snapshot,
         "Swap space of the host, as a share of what it has.",
-        |host, out| memory(host, |m| for (state, bytes) in paging_states(m) {
-            share(out, &[("system.paging.state", state)], bytes, m.swap_total);
-        })).by(PAGING_STATE).float(),
-    row("system.cpu.time", Counter, "s", Kernel,
+        |host, out| {
+            memory(host, |m| {
+                for (state, bytes) in paging_states(m) {
+                    share(out, &[("system.paging.state", state)], bytes, m.swap_total);
+                }
+            })
+        },
+    )
+    .by(PAGING_STATE)
+    .float(),
+    row(
+        "system.cpu.time",
+        Counter,
+        "s",
+        Kernel,
         "Time of all CPUs by what they did.",
-        |host, out| for (mode, ns) in &host.cpu_ns {
-            out.point(&[("cpu.mode", mode)], Value::Float(seconds(*ns)));
-        }).by(CPU_MODE).float(),
-    row("system.cpu.logical.count", UpDownCounter, "{cpu}", Kernel,
+        |host, out| {
+            for (mode, ns) in &host.cpu_ns {
+                out.point(&[("cpu.mode", mode)], Value::Float(seconds(*ns)));
+            }
+        },
+    )
+    .by(CPU_MODE)
+    .float(),
+    row(
+        "system.cpu.logical.count",
+        UpDownCounter,
+        "{cpu}",
+        Kernel,
         "Logical CPUs that are online.",
-        |host, out| int(out, host.cpus)),
-    row("system.uptime", Gauge, "s", Snapshot,
+        |host, out| int(out, host.cpus),
+    ),
+    row(
+        "system.uptime",
+        Gauge,
+        "s",
+        Snapshot,
         "Time since the host booted.",
-        |host, out| if let Some(ns) = host.uptime_ns {
-            out.point(&[], Value::Float(seconds(ns)));
-        }).float(),
-    row("system.filesystem.usage", UpDownCounter, "By", Kernel,
+        |host, out| {
+            if let Some(ns) = host.uptime_ns {
+                out.point(&[], Value::Float(seconds(ns)));
+            }
+        },
+    )
+    .float(),
+    row(
+        "system.filesystem.usage",
+        UpDownCounter,
+        "By",
+        Kernel,
         "Space of the mounted file systems.",
-        |host, out| filesystems(host, |attributes, bytes, _| {
-            out.point(attributes, Value::Int(bytes));
-        })).by(FILESYSTEM),
-    row("system.filesystem.utilization", Gauge, "1", Snapshot,
+        |host, out| {
+            filesystems(host, |attributes, bytes, _| {
+                out.point(attributes, Value::Int(bytes));
+            })
+        },
+    )
+    .by(FILESYSTEM),
+    row(
+        "system.filesystem.utilization",
+        Gauge,
+        "1",
+        Snapshot,
         "Space of the mounted file systems, as a share of what each has.",
-        |host, out| filesystems(host, |attributes, bytes, whole| {
-            share(out, attributes, bytes, whole);
-        })).by(FILESYSTEM).float(),
-    row("procmon.system.pressure", Counter, "s", Kernel,
+        |host, out| {
+            filesystems(host, |attributes, bytes, whole| {
+                share(out, attributes, bytes, whole);
+            })
+        },
+    )
+    .by(FILESYSTEM)
+    .float(),
+    row(
+        "procmon.system.pressure",
+        Counter,
+        "s",
+        Kernel,
         "Time in which some or all tasks waited for a resource (pressure stall information).",
-        |host, out| for (resource, kind, ns) in &host.pressure {
-            out.point(
-                &[("procmon.pressure.resource", resource), ("procmon.pressure.kind", kind)],
-                Value::Float(seconds(*ns)),
-            );
-        }).by(PRESSURE).float(),
-    row("system.process.count", UpDownCounter, "{process}", Kernel,
+        |host, out| {
+            for (resource, kind, ns) in &host.pressure {
+                out.point(
+                    &[
+                        ("procmon.pressure.resource", resource),
+                        ("procmon.pressure.kind", kind),
+                    ],
+                    Value::Float(seconds(*ns)),
+                );
+            }
+        },
+    )
+    .by(PRESSURE)
+    .float(),
+    row(
+        "system.process.count",
+        UpDownCounter,
+        "{process}",
+        Kernel,
         "Processes of the host by state.",
-        |host, out| for (state, count) in &host.processes {
-            out.point(&[("process.state", state)], Value::Int(*count));
-        }).by(PROCESS_STATE),
-    row("system.process.created", Counter, "{process}", Kernel,
+        |host, out| {
+            for (state, count) in &host.processes {
+                out.point(&[("process.state", state)], Value::Int(*count));
+            }
+        },
+    )
+    .by(PROCESS_STATE),
+    row(
+        "system.process.created",
+        Counter,
+        "{process}",
+        Kernel,
         "Processes created since boot; the kernel counts threads among them.",
-        |host, out| int(out, host.forks)),
+        |host, out| int(out, host.forks),
+    ),
 ];
 
 fn seconds(ns: u64) -> f64 {

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod docs;
+pub mod exited;
 pub mod host;
 pub mod process;
 mod row;

@@ -39,6 +39,20 @@ const LIMIT_TYPE: &[Attribute] = &[Attribute {
     key: "procmon.limit.type",
     values: &["soft", "hard"],
 }];
+const NETWORK_DIRECTION: &[Attribute] = &[Attribute {
+    key: "network.io.direction",
+    values: &["receive", "transmit"],
+}];
+const NETWORK_OPERATIONS: &[Attribute] = &[
+    Attribute {
+        key: "network.io.direction",
+        values: &["receive", "transmit"],
+    },
+    Attribute {
+        key: "network.transport",
+        values: &["tcp", "udp"],
+    },
+];
 const MEMORY_OPERATION: &str = "procmon.memory.operation";
 const FILE_OPERATION: &str = "procmon.file_descriptor.operation";
 const ERROR_TYPE: Attribute = Attribute {
@@ -254,6 +268,27 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         "Bytes moved by the process's read and write calls, from any file or cache.",
         |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
             |t| [t.read_chars, t.write_chars])).by(DISK_DIRECTION).opt_in(),
+    row("process.network.io", Sum, "By", Probe, Switch::NetworkIo,
+        "Payload of the process's AF_INET and AF_INET6 sockets, without headers; what is only peeked at, and what splice takes from a socket, is not counted.",
+        |p, out| if network(p) {
+            counters(p, out, "network.io.direction", &[
+                ("receive", Counter::NetworkReceived),
+                ("transmit", Counter::NetworkTransmitted),
+            ], Value::Int);
+        }).by(NETWORK_DIRECTION),
+    row("procmon.network.operations", Sum, "{operation}", Probe, Switch::NetworkIo,
+        "Sends and receives on the process's TCP and UDP sockets.",
+        |p, out| if let Some(probes) = p.sample.probes.as_ref().filter(|_| network(p)) {
+            for (direction, transport, counter) in [
+                ("receive", "tcp", Counter::TcpReceives),
+                ("transmit", "tcp", Counter::TcpTransmits),
+                ("receive", "udp", Counter::UdpReceives),
+                ("transmit", "udp", Counter::UdpTransmits),
+            ] {
+                let attributes = [("network.io.direction", direction), ("network.transport", transport)];
+                out.point(&attributes, Value::Int(probes.get(counter)));
+            }
+        }).by(NETWORK_OPERATIONS).opt_in(),
     row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
         "Time since the process started; in its last point, how long it lived.",
         |p, out| float(out, &[], p.sample.totals.uptime_ns.map(seconds))).float(),
@@ -263,11 +298,22 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
     row("procmon.process.execs", Sum, "{exec}", Probe, Switch::Always,
         "Programs the process executed (successful execve).",
         |p, out| counter(p, out, Counter::Execs)),
+    row("procmon.oom_kills", Sum, "{kill}", Probe, Switch::Memory,
+        "Times the kernel chose the process to be killed for want of memory; procmon.memory.peak_rss of its last point tells what it had held.",
+        |p, out| counter(p, out, Counter::OomKills)).opt_in(),
 ];
 
 /// The probes' counters, if the switches of the threads are among them.
 fn switches<'a>(p: &ProcessReading<'a>) -> Option<&'a ProbeCounters> {
     p.sample.probes.as_ref().filter(|probes| probes.switches)
+}
+
+/// Whether socket payload is seen on this kernel.
+fn network(p: &ProcessReading<'_>) -> bool {
+    p.sample
+        .probes
+        .as_ref()
+        .is_some_and(|probes| probes.network)
 }
 
 fn seconds(ns: u64) -> f64 {

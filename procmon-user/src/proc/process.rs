@@ -21,6 +21,8 @@ pub struct Facts {
     pub state: State,
     /// It has exited and waits for its parent.
     pub zombie: bool,
+    /// How a zombie ended, as wait(2) will tell it, where that may be known.
+    pub wait_status: Option<u32>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
     /// A hash of its comm, which execve changes (as does prctl(2)): the sign
@@ -75,19 +77,23 @@ impl TotalsReader {
             pid,
             start_ticks: stat.start_ticks,
         };
-        let facts = Facts {
+        let mut facts = Facts {
             parent_pid: stat.parent_pid,
             state: stat.process_state(),
             zombie: stat.is_zombie(),
+            wait_status: stat.wait_status.filter(|_| stat.is_zombie()),
             kernel_thread: stat.is_kernel_thread(),
             program: hash(stat.comm),
         };
+        // Neither a kernel thread nor a zombie has any memory to be 0.
+        let memory = !facts.kernel_thread && !facts.zombie;
+        let resident = stat.resident_pages.checked_mul(self.page_size);
         let mut totals = Totals {
             user_ns: stat.user_ticks.checked_mul(NS_PER_TICK),
             system_ns: stat.system_ticks.checked_mul(NS_PER_TICK),
             threads: Some(stat.threads),
-            virtual_memory: Some(stat.virtual_bytes),
-            rss: stat.resident_pages.checked_mul(self.page_size),
+            virtual_memory: memory.then_some(stat.virtual_bytes),
+            rss: resident.filter(|_| memory),
             minor_faults: Some(stat.minor_faults),
             major_faults: Some(stat.major_faults),
             ..Totals::default()
@@ -98,6 +104,10 @@ impl TotalsReader {
             // The CPU clock is asked for by pid, which may be another's by now.
             if !dir.exists("stat") {
                 return Err(Error::Gone { pid });
+            }
+            // 0 also stands for "you may not know": `io` is for the same few.
+            if facts.wait_status == Some(0) && dir.try_read("io", &mut self.buf).is_err() {
+                facts.wait_status = None;
             }
             return Ok(Reading { id, totals, facts });
         }

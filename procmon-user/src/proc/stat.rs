@@ -71,6 +71,9 @@ pub struct Stat<'a> {
     pub virtual_bytes: u64,
     /// Resident pages.
     pub resident_pages: u64,
+    /// How a zombie ended, as wait(2) will tell it; 0 to those who may not
+    /// know, `None` in a line that was cut before it.
+    pub wait_status: Option<u32>,
 }
 
 impl Stat<'_> {
@@ -119,7 +122,7 @@ pub fn parse(line: &[u8]) -> Result<Stat<'_>, Malformed> {
     };
 
     let letter = fields.skip_to(3)?.first().copied().unwrap_or(b'?');
-    let parsed = Stat {
+    let mut parsed = Stat {
         comm: &line[open + 1..close],
         state: State::from_letter(letter),
         parent_pid: u32::try_from(fields.value(4)?)
@@ -133,10 +136,15 @@ pub fn parse(line: &[u8]) -> Result<Stat<'_>, Malformed> {
         start_ticks: fields.value(22)?,
         virtual_bytes: fields.value(23)?,
         resident_pages: fields.value(24)?,
+        wait_status: None,
     };
     // A last field that touches the end may have been cut.
-    if !line.last().is_some_and(u8::is_ascii_whitespace) && fields.rest.next().is_none() {
+    let more = fields.skip_to(25).is_ok();
+    if !line.last().is_some_and(u8::is_ascii_whitespace) && !more {
         return Err(Malformed::new("a field 25", rest));
+    }
+    if more && line.ends_with(b"\n") {
+        parsed.wait_status = fields.value(52).ok().and_then(|s| u32::try_from(s).ok());
     }
     Ok(parsed)
 }
@@ -189,6 +197,7 @@ mod tests {
                 start_ticks: 119_699,
                 virtual_bytes: 3_133_440,
                 resident_pages: 388,
+                wait_status: None,
             }
         );
         assert!(!stat.is_kernel_thread() && !stat.is_zombie());
@@ -216,6 +225,16 @@ mod tests {
             let parsed = parse(&LINE[..end]);
             assert_eq!(parsed.is_ok(), end > rss_end, "{end}");
         }
+    }
+
+    #[test]
+    fn field_52_tells_how_a_zombie_ended() {
+        let mut line = b"7 (a) Z 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0".to_vec();
+        line.extend_from_slice(&b" 0".repeat(27));
+        line.extend_from_slice(b" 1792");
+        assert_eq!(parse(&line).unwrap().wait_status, None, "it may be cut");
+        line.push(b'\n');
+        assert_eq!(parse(&line).unwrap().wait_status, Some(7 << 8));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
         failures: Vec::new(),
         waits: Histogram::default(),
         switches: true,
+        network: true,
     };
     for (counter, value) in set {
         probes.counters[counter.index()] = *value;

@@ -125,7 +125,12 @@ impl MetadataReader {
         if dead_leader {
             return Ok(());
         }
-        if let Some(target) = errors.keep("exe", dir.link("exe"))? {
+        let target = match dir.link("exe") {
+            // On its way out, it has let go of its memory already.
+            Err(error) if error.cause() == "ENOENT" => None,
+            target => errors.keep("exe", target)?,
+        };
+        if let Some(target) = target {
             let path = exe::path(target);
             metadata.executable = exe::base_name(path.as_os_str().as_encoded_bytes());
             metadata.path = Some(path);

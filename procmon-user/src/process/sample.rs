@@ -154,6 +154,8 @@ pub struct ProbeCounters {
     /// Whether its threads' switches are seen: without them the waits and the
     /// time off the CPU are unknown, not 0.
     pub switches: bool,
+    /// Whether socket payload is seen on this kernel.
+    pub network: bool,
 }
 
 impl ProbeCounters {

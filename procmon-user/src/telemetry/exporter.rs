@@ -1,5 +1,6 @@
 //! The SDK's OTLP exporter, over the connection that the settings describe.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub(super) fn new(settings: &Settings, runtime: &Handle) -> Result<Watched, Tele
     Ok(Watched {
         exporter,
         name: settings.endpoint.to_string(),
-        failing: AtomicBool::new(false),
+        failing: Arc::default(),
     })
 }
 
@@ -90,7 +91,15 @@ impl HttpClient for OnRuntime {
 pub(super) struct Watched {
     exporter: MetricExporter,
     name: String,
-    failing: AtomicBool,
+    /// Also set when nothing more is to be said.
+    failing: Arc<AtomicBool>,
+}
+
+impl Watched {
+    /// Set by whoever gives up on the exporter.
+    pub(super) fn failing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failing)
+    }
 }
 
 impl PushMetricExporter for Watched {

@@ -5,7 +5,7 @@ use opentelemetry::metrics::{AsyncInstrument, Histogram, Meter};
 
 use super::{Latest, Shared};
 use crate::metrics::agent::AGENT;
-use crate::metrics::host::HOST;
+use crate::metrics::host;
 use crate::metrics::{
     AgentRead, AgentReading, HostRead, Instrument, Metric, Number, Points, Value,
 };
@@ -33,14 +33,16 @@ impl Read for AgentRead {
 
 /// Whether a metric of this name is a histogram.
 pub(super) fn is_histogram(name: &str) -> bool {
-    AGENT
-        .iter()
-        .any(|row| row.name == name && row.instrument == Instrument::ExponentialHistogram)
+    let agent = AGENT.iter().map(|row| (row.name, row.instrument));
+    let host = host::rows().map(|row| (row.name, row.instrument));
+    agent
+        .chain(host)
+        .any(|row| row == (name, Instrument::ExponentialHistogram))
 }
 
 /// Makes the observable instruments; they live as long as the meter does.
 pub(super) fn observe(meter: &Meter, latest: &Shared) {
-    for row in HOST {
+    for row in host::rows() {
         observe_row(meter, row, latest.clone());
     }
     for row in AGENT {
@@ -87,9 +89,16 @@ fn observe_row<R: Read>(meter: &Meter, row: &Metric<R>, latest: Shared) {
     }
 }
 
-/// The histograms of the agent table: one value a view is recorded in each.
+/// What is recorded instead of observed: one value a view in each histogram of
+/// the agent table, and the lifetime of each process that has ended.
 #[derive(Debug)]
-pub(super) struct Histograms(Vec<(AgentRead, Histogram<f64>)>);
+pub(super) struct Histograms {
+    agent: Vec<(AgentRead, Histogram<f64>)>,
+    lifetime: Histogram<f64>,
+}
+
+/// The histogram of the host table, and its attribute.
+const LIFETIME: (&str, &str) = ("procmon.process.lifetime", "process.executable.name");
 
 impl Histograms {
     pub(super) fn new(meter: &Meter) -> Self {
@@ -101,17 +110,29 @@ impl Histograms {
                 .build();
             (row.read, instrument)
         };
-        Self(
-            AGENT
+        Self {
+            agent: AGENT
                 .iter()
                 .filter(|row| row.instrument == Instrument::ExponentialHistogram)
                 .map(histogram)
                 .collect(),
-        )
+            lifetime: meter
+                .f64_histogram(LIFETIME.0)
+                .with_unit("s")
+                .with_description("How long ended processes lived.")
+                .build(),
+        }
     }
 
     pub(super) fn record(&self, latest: &Latest) {
-        for (read, histogram) in &self.0 {
+        for sample in &latest.view.frame.exited {
+            if let Some(ns) = sample.totals.uptime_ns {
+                let executable = sample.metadata.executable.clone();
+                self.lifetime
+                    .record(ns as f64 / 1e9, &[KeyValue::new(LIFETIME.1, executable)]);
+            }
+        }
+        for (read, histogram) in &self.agent {
             read.read(
                 latest,
                 &mut |attributes: &[(&'static str, &str)], value: Value<'_>| {

@@ -6,6 +6,7 @@
 mod exporter;
 mod instruments;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub struct Telemetry {
     provider: SdkMeterProvider,
     latest: Shared,
     histograms: Histograms,
+    failing: Arc<AtomicBool>,
 }
 
 impl Telemetry {
@@ -91,6 +93,7 @@ impl Telemetry {
         runtime: &Handle,
     ) -> Result<Self, TelemetryError> {
         let exporter = exporter::new(settings, runtime)?;
+        let failing = exporter.failing();
         let reader = PeriodicReader::builder(exporter)
             .with_interval(interval.max(SHORTEST_INTERVAL))
             .build();
@@ -123,6 +126,7 @@ impl Telemetry {
             histograms: Histograms::new(&meter),
             provider,
             latest,
+            failing,
         })
     }
 
@@ -149,12 +153,15 @@ impl Telemetry {
         if let Err(error) = thread {
             return Err(ShutdownError::Failed(error.to_string()));
         }
-        match tokio::time::timeout(deadline, result).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(ShutdownError::Failed(error.to_string())),
-            Ok(Err(_)) => Err(ShutdownError::Failed("its thread ended early".to_owned())),
-            Err(_) => Err(ShutdownError::Deadline(deadline)),
-        }
+        let ended = match tokio::time::timeout(deadline, result).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(error))) => ShutdownError::Failed(error.to_string()),
+            Ok(Err(_)) => ShutdownError::Failed("its thread ended early".to_owned()),
+            Err(_) => ShutdownError::Deadline(deadline),
+        };
+        // What the SDK still finds out is no news.
+        self.failing.store(true, Ordering::Relaxed);
+        Err(ended)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::export::otlp::testing::{
     Answer, Collector, Got, PATIENCE, sample, settings as settings_of, view,
 };
 use crate::metrics::agent::AGENT;
-use crate::metrics::host::HOST;
+use crate::metrics::host;
 use crate::metrics::{Instrument, Value};
 
 /// Longer than any test: values go out at the end only.
@@ -101,7 +101,7 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
 
         let mut expected = BTreeMap::new();
         let mut count = 0;
-        for row in HOST {
+        for row in host::rows() {
             count = 0;
             (row.read)(
                 &view.frame.host,

@@ -42,6 +42,7 @@ impl Protocol {
 /// A collector that shows the points it received.
 pub struct Collector {
     program: Program,
+    command: Command,
     /// Where it keeps its own files.
     _folder: Option<TempDir>,
     grpc: String,
@@ -75,6 +76,7 @@ impl Collector {
             .arg(folder.path().join("log"));
         let collector = Self {
             program: Program::start(&mut command)?,
+            command,
             _folder: Some(folder),
             grpc,
             http,
@@ -103,6 +105,7 @@ impl Collector {
             .arg(format!("--hostname={host}"));
         let collector = Self {
             program: Program::start(&mut command)?,
+            command,
             _folder: None,
             grpc: format!("{host}:4317"),
             http: format!("{host}:4318"),
@@ -119,8 +122,32 @@ impl Collector {
         }
     }
 
-    /// Waits until both doors are open.
+    /// Kills it. What it has received is forgotten with [`Collector::start_again`].
+    pub fn stop(&mut self) -> Result<()> {
+        self.program.signal(libc::SIGKILL)?;
+        let until = Instant::now() + SOON;
+        while self.program.is_running() {
+            if Instant::now() > until {
+                bail!("the collector does not die");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Starts it again at the same addresses.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.program = Program::start(&mut self.command)?;
+        self.await_open()
+    }
+
     fn wait_open(mut self) -> Result<Self> {
+        self.await_open()?;
+        Ok(self)
+    }
+
+    /// Waits until both doors are open.
+    fn await_open(&mut self) -> Result<()> {
         let until = Instant::now() + SOON;
         for address in [self.grpc.clone(), self.http.clone()] {
             while TcpStream::connect(&address).is_err() {
@@ -133,7 +160,7 @@ impl Collector {
                 thread::sleep(Duration::from_millis(20));
             }
         }
-        Ok(self)
+        Ok(())
     }
 
     /// All points that have arrived.

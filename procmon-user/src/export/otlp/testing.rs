@@ -104,6 +104,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             failures: vec![(Operation::Open, libc::ENOENT as u32, 7)],
             waits,
             switches: true,
+            network: true,
         }),
         exit: None,
     }

@@ -219,7 +219,11 @@ fn names_cannot_forge_lines() {
     assert_eq!(printable("gr\u{fc}n \u{fffd}"), "gr\u{fc}n \u{fffd}");
     let mut log = Log::new(false);
     let text = log.add(frame(SECOND, vec![fixture::sample(7, "a\n# b")], vec![]));
-    assert!(text.contains("executable=a\\n# b\n**Process"), "{text}");
+    assert!(text.contains("executable=\"a\\n# b\"\n**Process"), "{text}");
+    assert_eq!(word("a exited code=0"), "\"a exited code=0\"");
+    assert_eq!(word("a\"b"), "\"a\\\"b\"");
+    assert_eq!(word(""), "\"\"");
+    assert_eq!(printable("a\u{2028}\u{202e}b"), "a\\x2028\\x202eb");
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn every_field_has_its_file() {
             parent_pid: 3,
             state: State::Sleeping,
             zombie: false,
+            wait_status: None,
             kernel_thread: false,
         }
     );

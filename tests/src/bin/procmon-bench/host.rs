@@ -6,13 +6,13 @@ use std::process::{Child, Command};
 use anyhow::{Context as _, Result};
 use procmon::{
     collector::{Collector, Selection},
-    kernel::{Kernel, Options},
+    kernel::Sizes,
 };
 
 use crate::{
     Effort, stats,
     table::{Table, Value},
-    watched::ALL,
+    watched::{self, ALL, Probes},
 };
 
 const SELECTION: Selection = Selection::All {
@@ -23,20 +23,15 @@ const SELECTION: Selection = Selection::All {
 pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let sleepers = Sleepers::start(effort.pick(2000, 100))?;
     let rounds = effort.pick(9, 2);
-    let mut kernel = Kernel::load(Options {
-        scope: ALL,
-        children: false,
-        max_processes: None,
-        events_buffer: None,
-    })?;
+    let mut kernel = watched::load(ALL, Probes::All, &[])?;
     let mut read = Vec::new();
     for _ in 0..=rounds {
         read.push(cpu_ms(|| Ok(kernel.snapshot().map(drop)?))?);
     }
     kernel.detach_in_background();
     let mut roads = [
-        Collector::open(SELECTION, true)?,
-        Collector::open(SELECTION, false)?,
+        Collector::open(SELECTION, Some(Sizes::default()))?,
+        Collector::open(SELECTION, None)?,
     ];
     let mut ticks: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
     // The first tick reads every name; it is not typical.

@@ -1,7 +1,7 @@
 //! procmon's kernel half in this process, watching the workers.
 
 use anyhow::Result;
-use procmon::kernel::{Kernel, Options, Scope};
+use procmon::kernel::{Kernel, Options, Scope, Sizes};
 use procmon_common::{Probe, probes::Hook};
 
 /// What [`load`] attaches.
@@ -31,8 +31,7 @@ pub fn load(scope: Scope, probes: Probes, pids: &[u32]) -> Result<Kernel> {
     let options = Options {
         scope,
         children: false,
-        max_processes: None,
-        events_buffer: None,
+        sizes: Sizes::default(),
     };
     let mut kernel = Kernel::load_chosen(options, |probe| probes.has(probe))?;
     for pid in pids {
