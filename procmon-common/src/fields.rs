@@ -87,6 +87,8 @@ fields! {
     TaskRuntime => "task_struct", "se.sum_exec_runtime", Integer(8);
     /// `sched_info.run_delay`.
     TaskRunDelay => "task_struct", "sched_info.run_delay", Integer(8);
+    /// When it was last given a CPU, ns of the scheduler's clock.
+    TaskArrival => "task_struct", "sched_info.last_arrival", Integer(8);
     /// Threads of the group.
     SignalThreads => "signal_struct", "nr_threads", Integer(4);
     /// Exit status of the group.

@@ -90,7 +90,8 @@ pub struct ProcessEntry {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadState {
-    /// When it blocked (CLOCK_MONOTONIC ns); 0 when it was preempted or runs.
+    /// When it blocked; 0 when it was preempted or runs. By the scheduler's
+    /// clock, or by CLOCK_MONOTONIC when [`ThreadState::monotonic`] says so.
     pub blocked_ns: u64,
     /// `se.sum_exec_runtime` at its last switch.
     pub runtime: u64,
@@ -100,6 +101,11 @@ pub struct ThreadState {
     pub reason: u64,
     /// One of [`thread`]; 64 bits, as BPF's atomics are.
     pub tracked: u64,
+    /// `sched_info.last_arrival` when it was first seen: of the time on a CPU
+    /// that began then, only a part has been seen.
+    pub met: u64,
+    /// 1 when [`ThreadState::blocked_ns`] is of CLOCK_MONOTONIC.
+    pub monotonic: u64,
 }
 
 /// What [`ThreadState::tracked`] says.
@@ -193,7 +199,7 @@ pub struct EntryRecord {
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<EntryRecord>() == 8);
-    assert!(size_of::<ThreadState>() == 40);
+    assert!(size_of::<ThreadState>() == 56);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.
     assert!(size_of::<ProcessEntry>().is_multiple_of(8) && size_of::<ProcessEntry>() < 4000);

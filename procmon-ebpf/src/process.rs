@@ -127,6 +127,7 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
         if atomic::replace(&raw mut (*state).tracked, thread::NEW, thread::ALIVE) == thread::NEW {
             (*state).runtime = load(task, Field::TaskRuntime);
             (*state).run_delay = load(task, Field::TaskRunDelay);
+            (*state).met = load(task, Field::TaskArrival);
             atomic::add(&raw mut (*entry).threads, 1);
         }
     }

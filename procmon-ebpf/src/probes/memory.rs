@@ -19,7 +19,7 @@ const MREMAP_DONTUNMAP: u64 = 4;
 #[tracepoint]
 pub fn exit_mmap(ctx: TracePointContext) -> u32 {
     if let Some(entry) = count::current() {
-        mmap(entry, registers(), result(&ctx));
+        mmap(entry, registers, result(&ctx));
     }
     0
 }
@@ -28,7 +28,7 @@ pub fn exit_mmap(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn exit_munmap(ctx: TracePointContext) -> u32 {
     if let Some(entry) = count::current() {
-        munmap(entry, registers(), result(&ctx));
+        munmap(entry, registers, result(&ctx));
     }
     0
 }
@@ -37,7 +37,7 @@ pub fn exit_munmap(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn exit_mremap(ctx: TracePointContext) -> u32 {
     if let Some(entry) = count::current() {
-        mremap(entry, registers(), result(&ctx));
+        mremap(entry, registers, result(&ctx));
     }
     0
 }
@@ -51,10 +51,12 @@ pub fn exit_brk(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// Counts an mmap(addr, length, ...).
+/// Counts an mmap(addr, length, ...). Here and below the registers are got only
+/// for a call that succeeded: it takes two helpers.
 #[inline(always)]
-pub fn mmap(entry: *mut ProcessEntry, registers: Object, ret: i64) {
+pub fn mmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
     if count::call(entry, Operation::Mmap, ret) {
+        let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
         count::add(entry, Counter::MappedBytes, pages(length));
@@ -63,8 +65,9 @@ pub fn mmap(entry: *mut ProcessEntry, registers: Object, ret: i64) {
 
 /// Counts a munmap(addr, length).
 #[inline(always)]
-pub fn munmap(entry: *mut ProcessEntry, registers: Object, ret: i64) {
+pub fn munmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
     if count::call(entry, Operation::Munmap, ret) {
+        let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
         count::add(entry, Counter::UnmappedBytes, pages(length));
@@ -73,8 +76,9 @@ pub fn munmap(entry: *mut ProcessEntry, registers: Object, ret: i64) {
 
 /// Counts an mremap(old, old_size, new_size, flags).
 #[inline(always)]
-pub fn mremap(entry: *mut ProcessEntry, registers: Object, ret: i64) {
+pub fn mremap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
     if count::call(entry, Operation::Mremap, ret) {
+        let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let (old, new, flags): (u64, u64, u64) = unsafe {
             (

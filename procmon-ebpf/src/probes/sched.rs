@@ -4,8 +4,10 @@
 //! Hook: sched:sched_switch (kernel/sched/core.c), looked at from the thread
 //! that leaves, where the kernel has just settled its accounts: what it ran
 //! (`se.sum_exec_runtime`) and waited (`sched_info.run_delay`) since its last
-//! switch. What is left of the time between, it was off the CPU. So one clock
-//! read and one look-up do, and no hook on wakeups.
+//! switch, and when it came to this CPU (`sched_info.last_arrival`; the thread
+//! that comes gets its own after the hook). It left when it had come plus what
+//! it ran; from there to its next arrival it was off the CPU, but for the wait.
+//! So the kernel's clock serves: no clock read, and no hook on wakeups.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
@@ -47,16 +49,30 @@ fn switch(task: Object, thread: *mut ThreadState, why: u32) {
         let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskTgid)) else {
             return;
         };
-        let blocked_ns = (*thread).blocked_ns;
-        let now = if blocked_ns != 0 || why != 0 {
-            bpf_ktime_get_ns()
-        } else {
-            0
-        };
-        settle(task, thread, entry, now);
-        (*thread).blocked_ns = if why != 0 { now } else { 0 };
+        let stretch = settle(task, thread, entry);
+        if why == 0 {
+            (*thread).blocked_ns = 0;
+            return;
+        }
         (*thread).reason = reason(why) as u64;
+        if stretch.arrival == (*thread).met {
+            // It was already running when it was first seen: how long, nobody
+            // wrote down. This once, a clock must do.
+            (*thread).blocked_ns = bpf_ktime_get_ns();
+            (*thread).monotonic = 1;
+        } else {
+            (*thread).blocked_ns = stretch.arrival.wrapping_add(stretch.ran);
+            (*thread).monotonic = 0;
+        }
     }
+}
+
+/// The time on a CPU that ends with a switch.
+struct Stretch {
+    /// When it began, by the scheduler's clock.
+    arrival: u64,
+    /// How long it was, as far as it was seen.
+    ran: u64,
 }
 
 /// Books what passed since the thread's last switch.
@@ -64,37 +80,50 @@ fn switch(task: Object, thread: *mut ThreadState, why: u32) {
 /// # Safety
 /// `thread` and `entry` are map values, `task` a task the verifier knows.
 #[inline(always)]
-unsafe fn settle(task: Object, thread: *mut ThreadState, entry: *mut ProcessEntry, now: u64) {
+unsafe fn settle(task: Object, thread: *mut ThreadState, entry: *mut ProcessEntry) -> Stretch {
     // SAFETY: the caller's; the bucket is in bounds.
     unsafe {
         let runtime: u64 = load(task, Field::TaskRuntime);
         let run_delay: u64 = load(task, Field::TaskRunDelay);
+        let arrival: u64 = load(task, Field::TaskArrival);
         let ran = runtime.wrapping_sub((*thread).runtime);
         let waited = run_delay.wrapping_sub((*thread).run_delay);
         (*thread).runtime = runtime;
         (*thread).run_delay = run_delay;
-        if (*entry).state != state::ACTIVE {
-            return;
-        }
-        atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
-        if waited != 0 {
-            count::add(entry, Counter::RunQueueWait, waited);
-        }
-        if (*thread).blocked_ns != 0 {
-            let off = now
-                .wrapping_sub((*thread).blocked_ns)
-                .saturating_sub(ran)
-                .saturating_sub(waited);
-            match (*thread).reason {
-                r if r == Counter::OffCpuUninterruptible as u64 => {
-                    count::add(entry, Counter::OffCpuUninterruptible, off);
+        if (*entry).state == state::ACTIVE {
+            atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
+            if waited != 0 {
+                count::add(entry, Counter::RunQueueWait, waited);
+            }
+            let blocked_ns = (*thread).blocked_ns;
+            if blocked_ns != 0 {
+                let back = if (*thread).monotonic == 0 {
+                    arrival
+                } else {
+                    bpf_ktime_get_ns().wrapping_sub(ran)
+                };
+                // The clocks of two CPUs may differ a little.
+                let off = (back.wrapping_sub(blocked_ns).wrapping_sub(waited)).cast_signed();
+                if off > 0 {
+                    add_off_cpu(entry, (*thread).reason, off.cast_unsigned());
                 }
-                r if r == Counter::OffCpuStopped as u64 => {
-                    count::add(entry, Counter::OffCpuStopped, off);
-                }
-                _ => count::add(entry, Counter::OffCpuSleep, off),
             }
         }
+        Stretch { arrival, ran }
+    }
+}
+
+/// Adds to the counter of the reason.
+#[inline(always)]
+fn add_off_cpu(entry: *mut ProcessEntry, reason: u64, off: u64) {
+    match reason {
+        r if r == Counter::OffCpuUninterruptible as u64 => {
+            count::add(entry, Counter::OffCpuUninterruptible, off);
+        }
+        r if r == Counter::OffCpuStopped as u64 => {
+            count::add(entry, Counter::OffCpuStopped, off);
+        }
+        _ => count::add(entry, Counter::OffCpuSleep, off),
     }
 }
 
@@ -135,7 +164,7 @@ fn last_switch(task: Object) {
             counted = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD)
                 == thread::ALIVE;
             if counted {
-                settle(task, thread, entry, bpf_ktime_get_ns());
+                settle(task, thread, entry);
             }
         }
         process::bury(entry, task);

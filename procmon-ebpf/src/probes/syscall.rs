@@ -76,9 +76,9 @@ fn dispatch(entry: *mut ProcessEntry, call: u32, registers: Object, ret: i64) {
         return;
     }
     match call - 1 {
-        0 => probes::memory::mmap(entry, registers, ret),
-        1 => probes::memory::munmap(entry, registers, ret),
-        2 => probes::memory::mremap(entry, registers, ret),
+        0 => probes::memory::mmap(entry, || registers, ret),
+        1 => probes::memory::munmap(entry, || registers, ret),
+        2 => probes::memory::mremap(entry, || registers, ret),
         3 => probes::memory::brk(entry, ret),
         index => {
             // A loop would make the operation a variable; the call below wants

@@ -1,5 +1,6 @@
 //! The COUNTERS map seen from user space: whom to count, what was lost.
 
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
@@ -150,7 +151,12 @@ pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
 
 /// `memlock` of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo).
 fn memory(fd: RawFd) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    // It is short; one read takes it whole, every tick.
+    let mut text = [0; 1024];
+    let length = std::fs::File::open(format!("/proc/self/fdinfo/{fd}"))
+        .and_then(|mut file| file.read(&mut text))
+        .ok()?;
+    let text = str::from_utf8(&text[..length]).ok()?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("memlock:"))?;

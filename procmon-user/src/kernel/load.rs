@@ -22,13 +22,19 @@ use super::prerequisites::{BTF_PATH, Finding, Prerequisites, tracefs_path};
 use super::probe::{ProbeState, ProbeStatus, summary};
 use super::syscalls;
 
-/// The kernel programs, built by build.rs.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/procmon-kernel"));
+/// The kernel programs, built by build.rs. Public for `procmon-bench`, which
+/// loads the floor it measures against.
+#[doc(hidden)]
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/procmon-kernel"));
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Default size of the ring buffer, bytes.
+/// Default size of the ring buffer when every process is counted, whose ends
+/// wait for the next tick, bytes.
 const EVENTS_BUFFER: u32 = 8 << 20;
+/// The same for the few that were chosen: each end is read at once. Twice the
+/// buffer is mapped, and so resident, from the start.
+const FEW_EVENTS_BUFFER: u32 = 1 << 20;
 
 /// Whom the kernel half counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +148,18 @@ impl Kernel {
     /// When nothing could be counted at all: no privilege, no BTF, a foreign
     /// PID namespace, or no lifecycle probe or task iterator.
     pub fn load(options: Options) -> Result<Self, KernelError> {
+        Self::load_chosen(options, |_| true)
+    }
+
+    /// [`Kernel::load`] with only some of the probes, for `procmon-bench`.
+    ///
+    /// # Errors
+    /// As [`Kernel::load`].
+    #[doc(hidden)]
+    pub fn load_chosen(
+        options: Options,
+        chosen: impl Fn(&Probe) -> bool,
+    ) -> Result<Self, KernelError> {
         let prerequisites = Prerequisites::look();
         if let Some(finding) = prerequisites.obstacle() {
             return Err(KernelError::Prerequisite(finding.clone()));
@@ -153,7 +171,10 @@ impl Kernel {
             .sizes
             .max_processes
             .unwrap_or_else(default_processes);
-        let events_buffer = options.sizes.events_buffer.unwrap_or(EVENTS_BUFFER);
+        let events_buffer = options.sizes.events_buffer.unwrap_or(match options.scope {
+            Scope::All { .. } => EVENTS_BUFFER,
+            Scope::Chosen | Scope::Exec => FEW_EVENTS_BUFFER,
+        });
         let settings = Settings(settings(&options, &offsets, events_buffer));
         let mut loader = EbpfLoader::new();
         loader
@@ -191,7 +212,7 @@ impl Kernel {
             own: &btf,
             aya: &aya_btf,
         };
-        kernel.attach(types, |probe| !counts(probe));
+        kernel.attach(types, |probe| chosen(probe) && !counts(probe));
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
@@ -199,7 +220,7 @@ impl Kernel {
             let losses = kernel.raw_losses();
             kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
-        kernel.attach(types, counts);
+        kernel.attach(types, |probe| chosen(probe) && counts(probe));
         drop((btf, aya_btf));
         trim_heap();
         Ok(kernel)

@@ -17,6 +17,8 @@ mod totals;
 
 pub use counters::{Losses, MapUse};
 pub use detach::keep_links_until_we_are_gone;
+#[doc(hidden)]
+pub use load::OBJECT;
 pub use load::{Kernel, KernelError, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};

@@ -12,12 +12,11 @@ use super::hierarchy::{Hierarchies, Version};
 use super::{Error, Malformed, ProcRoot, ProcessDir, ReadErrors, status, text};
 use crate::process::Totals;
 
-/// Limits set in one group, not counting those above it.
+/// The CPU quota set in one group, not counting those above it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Group {
-    quota_milli: Option<u64>,
+struct Quota {
+    milli: Option<u64>,
     throttled_ns: Option<u64>,
-    memory: Option<u64>,
 }
 
 /// Reads limits for chosen processes; a group is read once a tick, however
@@ -26,14 +25,16 @@ struct Group {
 pub struct LimitReader {
     hierarchies: Option<Hierarchies>,
     online: Option<CpuList>,
-    groups: HashMap<PathBuf, Group>,
+    quotas: HashMap<PathBuf, Quota>,
+    memories: HashMap<PathBuf, Option<u64>>,
     buf: Vec<u8>,
 }
 
 impl LimitReader {
     /// Begins a tick: what was read before is old.
     pub fn next_tick(&mut self) {
-        self.groups.clear();
+        self.quotas.clear();
+        self.memories.clear();
         self.online = None;
     }
 
@@ -110,9 +111,9 @@ impl LimitReader {
         let mut tightest: Option<(u64, Option<u64>)> = None;
         let mut own = None;
         for directory in up_to(group, mountpoint) {
-            let read = self.group(version, directory, errors);
+            let read = self.quota(version, directory, errors);
             own = own.or(read.throttled_ns);
-            if let Some(quota) = read.quota_milli
+            if let Some(quota) = read.milli
                 && tightest.is_none_or(|(least, _)| quota < least)
             {
                 tightest = Some((quota, read.throttled_ns));
@@ -133,48 +134,54 @@ impl LimitReader {
         errors: &mut ReadErrors,
     ) -> Option<u64> {
         up_to(group, mountpoint)
-            .filter_map(|directory| self.group(version, directory, errors).memory)
+            .filter_map(|directory| self.group_memory(version, directory, errors))
             .min()
     }
 
-    fn group(&mut self, version: Version, directory: &Path, errors: &mut ReadErrors) -> Group {
-        if let Some(group) = self.groups.get(directory) {
-            return *group;
+    fn quota(&mut self, version: Version, directory: &Path, errors: &mut ReadErrors) -> Quota {
+        if let Some(quota) = self.quotas.get(directory) {
+            return *quota;
         }
-        let mut get = |name, field, parse: fn(&[u8]) -> Result<Option<u64>, Malformed>| {
-            value(directory, name, &mut self.buf, parse).unwrap_or_else(|error| {
-                errors.record(field, &error);
-                None
-            })
-        };
-        let group = match version {
-            Version::V2 => Group {
-                quota_milli: get("cpu.max", "cpu.max", parse_cpu_max),
-                throttled_ns: get("cpu.stat", "cpu.stat", |text| {
-                    throttled(text, b"throttled_usec", 1000)
-                }),
-                memory: get("memory.max", "memory.max", parse_memory_max),
+        let buf = &mut self.buf;
+        let mut get = |name, parse| value(directory, name, buf, errors, parse);
+        let quota = match version {
+            Version::V2 => Quota {
+                milli: get("cpu.max", parse_cpu_max),
+                throttled_ns: get("cpu.stat", |text| throttled(text, b"throttled_usec", 1000)),
             },
             Version::V1 => {
-                let quota = get("cpu.cfs_quota_us", "cpu.cfs_quota_us", parse_quota_v1);
-                let period = get("cpu.cfs_period_us", "cpu.cfs_period_us", parse_memory_max);
-                Group {
-                    quota_milli: quota.zip(period).and_then(milli),
-                    throttled_ns: get("cpu.stat", "cpu.stat", |text| {
-                        throttled(text, b"throttled_time", 1)
-                    }),
-                    memory: get(
-                        "memory.limit_in_bytes",
-                        "memory.limit_in_bytes",
-                        parse_memory_v1,
-                    ),
+                let quota = get("cpu.cfs_quota_us", parse_quota_v1);
+                let period = quota.and_then(|_| get("cpu.cfs_period_us", parse_memory_max));
+                Quota {
+                    milli: quota.zip(period).and_then(milli),
+                    throttled_ns: get("cpu.stat", |text| throttled(text, b"throttled_time", 1)),
                 }
             }
         };
-        self.groups.insert(directory.to_owned(), group);
-        group
+        self.quotas.insert(directory.to_owned(), quota);
+        quota
+    }
+
+    fn group_memory(
+        &mut self,
+        version: Version,
+        directory: &Path,
+        errors: &mut ReadErrors,
+    ) -> Option<u64> {
+        if let Some(memory) = self.memories.get(directory) {
+            return *memory;
+        }
+        let (name, parse): (_, Parse) = match version {
+            Version::V2 => ("memory.max", parse_memory_max),
+            Version::V1 => ("memory.limit_in_bytes", parse_memory_v1),
+        };
+        let memory = value(directory, name, &mut self.buf, errors, parse);
+        self.memories.insert(directory.to_owned(), memory);
+        memory
     }
 }
+
+type Parse = fn(&[u8]) -> Result<Option<u64>, Malformed>;
 
 /// A group and those above it, up to where its tree is mounted.
 fn up_to<'a>(group: &'a Path, mountpoint: &'a Path) -> impl Iterator<Item = &'a Path> {
@@ -187,17 +194,21 @@ fn up_to<'a>(group: &'a Path, mountpoint: &'a Path) -> impl Iterator<Item = &'a 
 /// has a group whose controller is off.
 fn value(
     directory: &Path,
-    name: &str,
+    name: &'static str,
     buf: &mut Vec<u8>,
-    parse: fn(&[u8]) -> Result<Option<u64>, Malformed>,
-) -> Result<Option<u64>, Error> {
+    errors: &mut ReadErrors,
+    parse: Parse,
+) -> Option<u64> {
     let path = directory.join(name);
-    match read_file(&path, buf) {
-        Ok(()) => parse(buf).map_err(|malformed| malformed.at(path)),
-        Err(error) => match error.cause() {
-            "ENOENT" | "ENODEV" => Ok(None),
-            _ => Err(error),
-        },
+    let read =
+        read_file(&path, buf).and_then(|()| parse(buf).map_err(|malformed| malformed.at(path)));
+    match read {
+        Ok(value) => value,
+        Err(error) if matches!(error.cause(), "ENOENT" | "ENODEV") => None,
+        Err(error) => {
+            errors.record(name, &error);
+            None
+        }
     }
 }
 

@@ -1,0 +1,29 @@
+//! docs/benchmarks.md.
+
+use std::fs;
+
+use crate::table::Table;
+
+/// All of it.
+pub fn whole(table: &Table) -> String {
+    include_str!("document.md")
+        .replace("{machine}", &machine())
+        .replace("{table}\n", &table.to_string())
+}
+
+/// The kernel and the CPUs, which is what the numbers depend on.
+fn machine() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches(['\t', ' ', ':']).trim())
+        .unwrap_or("unknown model");
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let release = release.trim();
+    let release = release
+        .split_once('-')
+        .map_or(release, |(number, _)| number);
+    format!("Linux {release}, {cpus} × {model}")
+}

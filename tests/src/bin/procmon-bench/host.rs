@@ -1,0 +1,107 @@
+//! A whole host: every process of it and two thousand more, from the kernel
+//! and from /proc.
+
+use std::process::{Child, Command};
+
+use anyhow::{Context as _, Result};
+use procmon::{
+    collector::{Collector, Selection},
+    kernel::Sizes,
+};
+
+use crate::{
+    Effort, stats,
+    table::{Table, Value},
+    watched::{self, ALL, Probes},
+};
+
+const SELECTION: Selection = Selection::All {
+    kernel_threads: false,
+};
+
+/// The rows of `--all`.
+pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
+    let sleepers = Sleepers::start(effort.pick(2000, 100))?;
+    let rounds = effort.pick(9, 2);
+    let mut kernel = watched::load(ALL, Probes::All, &[])?;
+    let mut read = Vec::new();
+    for _ in 0..=rounds {
+        read.push(cpu_ms(|| Ok(kernel.snapshot().map(drop)?))?);
+    }
+    kernel.detach_in_background();
+    let mut roads = [
+        Collector::open(SELECTION, Some(Sizes::default()))?,
+        Collector::open(SELECTION, None)?,
+    ];
+    let mut ticks: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    // The first tick reads every name; it is not typical.
+    for round in 0..=rounds {
+        for (road, ticks) in roads.iter_mut().zip(&mut ticks) {
+            let took = cpu_ms(|| Ok(road.tick(false).map(drop)?))?;
+            if round > 0 {
+                ticks.push(took);
+            }
+        }
+    }
+    let [kernel, proc] = roads;
+    kernel.close();
+    proc.close();
+    let [tick, scan] = ticks.map(|ticks| stats::median(&ticks));
+    let read = stats::median(&read[1..]);
+    let number = sleepers.0.len();
+    let mut row = |what: &str, ours: f64| {
+        table.tell(
+            &format!("every process, {number} sleeping: {what}"),
+            format!("/proc: {scan:.1} ms"),
+            format!("{ours:.1} ms"),
+            Value::Ratio(scan / ours),
+        );
+    };
+    row("kernel's numbers alone", read);
+    row("a whole tick", tick);
+    Ok(())
+}
+
+/// Milliseconds on a CPU that this thread needs for it.
+fn cpu_ms(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let before = cpu_now()?;
+    work()?;
+    Ok((cpu_now()? - before) * 1e3)
+}
+
+fn cpu_now() -> Result<f64> {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: it writes to our timespec.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    (status == 0).then_some(()).context("no CPU clock")?;
+    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+}
+
+/// Processes that do nothing.
+struct Sleepers(Vec<Child>);
+
+impl Sleepers {
+    fn start(number: usize) -> Result<Self> {
+        let mut sleepers = Self(Vec::new());
+        for _ in 0..number {
+            let child = Command::new("sleep").arg("3600").spawn();
+            sleepers.0.push(child.context("cannot start `sleep`")?);
+        }
+        Ok(sleepers)
+    }
+}
+
+impl Drop for Sleepers {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // Both fail only when it has ended already.
+            let _ = child.kill();
+        }
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `procmon-bench`: what watching costs, side by side with what it costs not
+//! to be watched. `cargo xtask bench` builds and runs it; it needs root.
+//!
+//! Every row is one limit. Rounds without and with procmon alternate, and each
+//! value is the median over the rounds, because no machine is quiet. Exit
+//! status 1 when a limit does not hold.
+
+mod agent;
+mod alone;
+mod calls;
+mod document;
+mod floor;
+mod host;
+mod stats;
+mod switches;
+mod table;
+mod watched;
+mod worker;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::{table::Table, worker::Role};
+
+/// What watching costs.
+#[derive(Parser)]
+struct Options {
+    /// Few and short rounds: shows that every row can be measured, not the limits
+    #[arg(long)]
+    quick: bool,
+    /// Print docs/benchmarks.md as a whole, not only the table
+    #[arg(long)]
+    document: bool,
+    /// Only the rows of these sections: switches, calls, agent, host
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Be one of the benchmark's own workers
+    #[arg(long, hide = true)]
+    role: Option<Role>,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Effort {
+    quick: bool,
+}
+
+impl Effort {
+    /// `full`, or `quick` when there is no hurry to be exact.
+    fn pick<T>(self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}
+
+type Section = fn(Effort, &mut Table) -> Result<()>;
+
+const SECTIONS: [(&str, Section); 4] = [
+    ("switches", switches::measure),
+    ("calls", calls::measure),
+    ("agent", agent::measure),
+    ("host", host::measure),
+];
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    if let Some(role) = options.role {
+        worker::run(role)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // SAFETY: geteuid(2) cannot fail.
+    let user = unsafe { libc::geteuid() };
+    ensure!(
+        user == 0,
+        "procmon-bench loads kernel programs: run it as root"
+    );
+    let effort = Effort {
+        quick: options.quick,
+    };
+    let mut table = Table::default();
+    for (name, section) in SECTIONS {
+        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
+            eprintln!("procmon-bench: {name}");
+            section(effort, &mut table)?;
+        }
+    }
+    if alone::was_disturbed() {
+        eprintln!("procmon-bench: another tracer was attached: the numbers say little");
+    }
+    if options.document {
+        print!("{}", document::whole(&table));
+    } else {
+        print!("{table}");
+    }
+    Ok(if table.holds() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
