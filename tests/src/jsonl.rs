@@ -45,10 +45,29 @@ impl Object {
         self.json.get("exited").is_some()
     }
 
+    /// The base name of its executable.
+    pub fn executable(&self) -> &str {
+        self.json["process"]["executable"].as_str().unwrap_or("")
+    }
+
+    /// Its exit code, if it has exited with one.
+    pub fn exit_code(&self) -> Option<i64> {
+        self.json.get("exited")?["code"].as_i64()
+    }
+
     /// A value by its whole key.
     pub fn get(&self, key: &str) -> Option<f64> {
         self.metrics.get(key).copied()
     }
+}
+
+/// The last objects of those that have exited; of a large file nothing else is parsed.
+pub fn read_exited(path: &Path) -> Result<Vec<Object>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    text.lines()
+        .filter(|line| line.contains("\"exited\":"))
+        .map(Object::parse)
+        .collect()
 }
 
 /// Every object of a text, in order.

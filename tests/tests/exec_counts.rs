@@ -114,7 +114,7 @@ fn the_difference_of_two_victim_runs_is_the_difference_asked_for() {
         + 2
         + (8 + 7 + 6)
         + (4 + 2 * 3)
-        + (1 + 3 * 5)
+        + (1 + 2 * 5)
         + 2 * 6
         + (1 + 2 + 3 + 4 + 5 + 6 + 7)
         + 3;

@@ -15,6 +15,7 @@ mod run;
 mod shell;
 mod test;
 mod tools;
+mod vm;
 mod workspace;
 
 /// Builds, runs, tests and measures procmon
@@ -37,6 +38,8 @@ enum Task {
     Run(run::Options),
     /// Check the source and run every test, with what they need unpacked into target/
     Test(test::Options),
+    /// Run the kernel half's tests, or a command, under other kernels in emulated machines
+    Vmtest(vm::Options),
     /// Measure what watching costs, ratios side by side; needs root
     Bench(bench::Options),
     /// Write the documents that procmon generates, or check them
@@ -62,6 +65,7 @@ fn dispatch(task: Task) -> Result<ExitCode> {
         }
         Task::Run(options) => run::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Vmtest(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Docs(options) => docs::run(&options),
     }

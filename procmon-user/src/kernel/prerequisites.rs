@@ -72,9 +72,14 @@ impl Prerequisites {
 
     /// The first finding without which no program can run.
     pub fn obstacle(&self) -> Option<&Finding> {
-        [&self.privileges, &self.btf, &self.pid_namespace]
-            .into_iter()
-            .find(|finding| !finding.ok)
+        [
+            &self.privileges,
+            &self.btf,
+            &self.lockdown,
+            &self.pid_namespace,
+        ]
+        .into_iter()
+        .find(|finding| !finding.ok)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything, in the order in which failures are cheapest to find.
 
+mod fresh;
+mod kernels;
 mod privileged;
 mod tally;
 mod unprivileged;
@@ -11,6 +13,7 @@ use std::{
 
 use anyhow::Result;
 
+pub use self::privileged::build as binaries;
 use self::tally::Tally;
 use crate::{build, shell};
 
@@ -19,6 +22,9 @@ use crate::{build, shell};
 pub struct Options {
     /// Only tests whose name, or whose binary's, contains this; leaves the checks of the source out
     filter: Option<String>,
+    /// Leave out the tests under other kernels, which boot emulated machines
+    #[arg(long)]
+    no_vm: bool,
 }
 
 /// Runs all steps, even after one has failed, and ends with the total.
@@ -32,6 +38,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     unprivileged::tests(filter, &mut tally)?;
     privileged::tests(filter, &mut tally)?;
+    kernels::tests(filter, options.no_vm, &mut tally)?;
+    if filter.is_none() {
+        fresh::tests(&mut tally)?;
+    }
     Ok(tally.report())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Command, ExitCode, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result};
@@ -52,6 +52,11 @@ impl Tally {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot run {}", shell::line(command)))?;
+        self.watch_tests(title, &mut child)
+    }
+
+    /// The same for one that runs already, its stdout piped to us.
+    pub fn watch_tests(&mut self, title: &str, child: &mut Child) -> Result<()> {
         let stdout = child.stdout.take().context("the tests have no stdout")?;
         let mut failed = 0;
         for line in BufReader::new(stdout).split(b'\n') {
@@ -77,10 +82,7 @@ impl Tally {
             .wait()
             .with_context(|| format!("cannot wait for {title}"))?;
         if !status.success() && failed == 0 {
-            self.fail(format!(
-                "{title}: {} ended with {status}",
-                shell::line(command)
-            ));
+            self.fail(format!("{title}: ended with {status}"));
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ fn mockotlpserver() -> Result<PathBuf> {
 }
 
 /// strace: the system's, else Debian's package unpacked beside the system.
-fn strace() -> Result<PathBuf> {
+pub fn strace() -> Result<PathBuf> {
     if let Some(found) = shell::which("strace") {
         return Ok(found);
     }

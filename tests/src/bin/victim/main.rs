@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod load;
 mod ops;
 mod raw;
 mod state;

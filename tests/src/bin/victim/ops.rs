@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
 
-use crate::{calls, control, raw, state::State};
+use crate::{calls, control, load, raw, state::State};
 
 /// What was written after the `=`.
 pub struct Arguments {
@@ -39,7 +39,7 @@ pub enum Run {
 pub type Op = (&'static Kind, Arguments);
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    calls::KINDS.iter().chain(control::KINDS)
+    calls::KINDS.iter().chain(load::KINDS).chain(control::KINDS)
 }
 
 /// The table as text.

@@ -1,0 +1,142 @@
+//! Operations in great numbers: programs run, mappings come and gone, bytes over loopback.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::{fd::AsRawFd as _, unix::ffi::OsStrExt as _},
+};
+
+use crate::{
+    ops::{Arguments, Kind, Run},
+    raw::{MAP, READ_WRITE, call, fork, wait},
+    state::check,
+};
+
+/// Their table.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "map-pairs",
+        form: "N:BYTES",
+        help: "N times 1 mmap of BYTES and 1 munmap of it",
+        run: Run::Repeat(|_, a| {
+            let address = check(
+                "mmap",
+                call(libc::SYS_mmap, [0, a.bytes, READ_WRITE, MAP, -1, 0]),
+            );
+            check(
+                "munmap",
+                call(libc::SYS_munmap, [address, a.bytes, 0, 0, 0, 0]),
+            );
+        }),
+    },
+    Kind {
+        name: "run",
+        form: "N:PATH",
+        help: "N times the program PATH, spawned as libc does and waited for",
+        run: Run::Once(run),
+    },
+    Kind {
+        name: "tcp",
+        form: "BYTES",
+        help: "BYTES over loopback to a child, half by write and half by sendfile",
+        run: Run::Once(|_, a| tcp(a)),
+    },
+    Kind {
+        name: "udp",
+        form: "N:BYTES",
+        help: "N datagrams of BYTES over loopback (IPv6) to a child, who answers each with 1 byte",
+        run: Run::Once(|_, a| udp(a)),
+    },
+];
+
+fn run(_: &mut crate::state::State, a: &Arguments) {
+    let program = std::ffi::OsStr::from_bytes(a.text.as_bytes());
+    for _ in 0..a.n {
+        must("run", std::process::Command::new(program).status());
+    }
+}
+
+/// Ends the victim if a thing that must work did not.
+fn must<T>(what: &str, result: std::io::Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => {
+            eprintln!("victim: {what}: {error}");
+            std::process::exit(70);
+        }
+    }
+}
+
+fn tcp(a: &Arguments) {
+    let total = usize::try_from(a.bytes).unwrap_or(0);
+    let listener = must("bind", TcpListener::bind("127.0.0.1:0"));
+    let address = must("address", listener.local_addr());
+    let child = fork(|| {
+        let mut stream = must("connect", TcpStream::connect(address));
+        let mut buffer = vec![0; 1 << 16];
+        while must("read", stream.read(&mut buffer)) > 0 {}
+    });
+    let (mut stream, _) = must("accept", listener.accept());
+    must("write", stream.write_all(&vec![0x5a; total / 2]));
+    let file = must("tempfile", unnamed(total - total / 2));
+    let mut sent = 0;
+    while sent < total - total / 2 {
+        let left = (total - total / 2 - sent) as i64;
+        let arguments = [
+            stream.as_raw_fd().into(),
+            file.as_raw_fd().into(),
+            0,
+            left,
+            0,
+            0,
+        ];
+        sent +=
+            usize::try_from(check("sendfile", call(libc::SYS_sendfile, arguments))).unwrap_or(0);
+    }
+    drop(stream);
+    wait(child);
+}
+
+/// A file of so many bytes without a name, at its beginning.
+fn unnamed(bytes: usize) -> std::io::Result<File> {
+    use std::{io::Seek as _, os::fd::FromRawFd as _};
+    let fd = check(
+        "memfd_create",
+        call(
+            libc::SYS_memfd_create,
+            [c"sent".as_ptr() as i64, 0, 0, 0, 0, 0],
+        ),
+    );
+    // SAFETY: a descriptor that was made just now and is nobody else's.
+    let mut file = unsafe { File::from_raw_fd(fd as i32) };
+    file.write_all(&vec![0x5a; bytes])?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn udp(a: &Arguments) {
+    let size = usize::try_from(a.bytes).unwrap_or(0);
+    let here = must("bind", UdpSocket::bind("[::1]:0"));
+    let there = must("bind", UdpSocket::bind("[::1]:0"));
+    let (from, to) = (
+        must("address", here.local_addr()),
+        must("address", there.local_addr()),
+    );
+    let child = fork(|| {
+        let mut buffer = vec![0; size];
+        // A look ahead takes nothing.
+        must("peek", there.peek_from(&mut buffer));
+        for _ in 0..a.n {
+            must("receive", there.recv_from(&mut buffer));
+            must("answer", there.send_to(&[1], from));
+        }
+    });
+    let datagram = vec![0x5a; size];
+    let mut answer = [0; 8];
+    for _ in 0..a.n {
+        must("send", here.send_to(&datagram, to));
+        must("answer", here.recv_from(&mut answer));
+    }
+    wait(child);
+}

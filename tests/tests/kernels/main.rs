@@ -1,0 +1,61 @@
+//! What must hold under every kernel: here, and in the machines of `cargo xtask vmtest`.
+
+mod counts;
+mod groups;
+mod hide;
+mod locked_down;
+mod payload;
+mod totals;
+
+use std::{fs, time::Duration};
+
+use procmon_tests::{Output, Procmon};
+use serde_json::Value;
+
+/// How long procmon may take in an emulated machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The key of a JSON line for a metric with one attribute.
+fn key(metric: &str, attribute: &str, value: &str) -> String {
+    format!("{metric}{{{attribute}=\"{value}\"}}")
+}
+
+/// What `procmon doctor --json` says.
+fn diagnosis(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// The probes of a diagnosis that are not in this state, with what is said of them.
+fn probes_not(state: &str, diagnosis: &Value) -> Vec<String> {
+    let probes = diagnosis["probes"].as_array().expect("no probes");
+    assert!(!probes.is_empty(), "no probes: {diagnosis:#}");
+    let others = probes.iter().filter(|probe| probe["state"] != state);
+    others.map(Value::to_string).collect()
+}
+
+/// Whether this kernel is older.
+fn older_than(version: (u32, u32)) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap()) < version
+}
+
+#[test]
+fn every_probe_is_active_on_this_kernel() {
+    let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
+    let diagnosis = diagnosis(&output);
+    assert!(output.status.success(), "{diagnosis:#}");
+    let mut others = probes_not("active", &diagnosis);
+    if older_than((6, 3)) {
+        // The tracepoints of sockets are younger: functions stand in.
+        let stand_ins = others.extract_if(.., |probe| {
+            probe.contains("network") && probe.contains("degraded") && probe.contains("exits of")
+        });
+        assert_eq!(stand_ins.count(), 2, "{diagnosis:#}");
+    }
+    assert_eq!(others, Vec::<String>::new());
+    let losses = diagnosis["losses"].as_object().expect("no losses");
+    assert!(losses.values().all(|loss| loss == 0), "{losses:?}");
+}
