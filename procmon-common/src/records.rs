@@ -69,6 +69,10 @@ pub struct ProcessEntry {
     pub pad: u32,
     /// The high-water mark of resident pages at the end (`signal_struct.maxrss`).
     pub max_rss_pages: u64,
+    /// The same before its present program, or before counting began: the
+    /// kernel carries it across execve, so a mark no higher is not this
+    /// program's.
+    pub max_rss_before: u64,
     /// `signal_struct.prev_cputime` at the end, ns of user time.
     pub prev_utime: u64,
     /// `signal_struct.prev_cputime` at the end, ns of system time.

@@ -89,6 +89,8 @@ pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object) {
         (*entry).uid = peek(cred as Object, Field::CredUid);
         let mm: u64 = load(task, Field::TaskMm);
         (*entry).brk = peek(mm as Object, Field::MmBrk);
+        let signal: u64 = load(task, Field::TaskSignal);
+        (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);
         executable(&raw mut (*entry).executable, task, mm);
     }
 }

@@ -14,6 +14,9 @@ pub fn procmon() -> Result<PathBuf> {
         std::env::consts::OS
     );
     tools::ensure_toolchain()?;
+    if !workspace::target().join("release/procmon").exists() {
+        shell::say("building procmon and its kernel programs: some minutes, once");
+    }
     let mut cargo = workspace::cargo();
     cargo.args([
         "build",

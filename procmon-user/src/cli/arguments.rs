@@ -17,10 +17,10 @@ pub struct Common {
     /// Time between two frames, 10ms to 24h
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub interval: Duration,
-    /// End after this time
+    /// End after this time; with exec, write no frames after it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// End after this many frames; the first is taken at once
+    /// End after this many frames, the first at once; with exec, write no more than these
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Do without kernel programs: read /proc only
@@ -32,10 +32,13 @@ pub struct Common {
     /// OTEL_EXPORTER_OTLP_PROTOCOL says otherwise. Without a value: http://127.0.0.1:4317.
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = false)]
     pub otlp: Option<Option<String>>,
-    /// Write the text report to this file, - for stdout
+    /// Write the text report to this file, - for stdout (not with exec)
+    ///
+    /// Without it the report goes to stdout when nothing else was asked for, or when stdout is
+    /// a terminal.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Write one JSON object a process and frame to this file, - for stdout
+    /// Write one JSON object a process and frame to this file, - for stdout (not with exec)
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
 }

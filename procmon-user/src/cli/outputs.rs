@@ -255,6 +255,10 @@ impl Exporters {
 
     /// Delivers what it can, both roads at once, in the time there is.
     async fn shutdown(self) {
+        if self.health.get().queue_bytes > 0 {
+            let most = SHUTDOWN_DEADLINE.as_secs();
+            info!("delivering what is left, for {most} s at most");
+        }
         let (undelivered, own) = tokio::join!(
             self.processes.shutdown(SHUTDOWN_DEADLINE),
             self.own.shutdown(SHUTDOWN_DEADLINE)

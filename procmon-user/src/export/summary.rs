@@ -47,6 +47,8 @@ pub struct Summary {
     disk_written: Sum,
     /// Processes that the probes counted.
     probes: Sum,
+    /// Whose socket payload was seen.
+    network: Sum,
     counters: [u64; Counter::COUNT],
     failures: BTreeMap<(Operation, &'static str), u64>,
     /// The largest resident set of one process, and the process's executable.
@@ -75,6 +77,7 @@ impl Summary {
             disk_read: Sum::default(),
             disk_written: Sum::default(),
             probes: Sum::default(),
+            network: Sum::default(),
             counters: [0; Counter::COUNT],
             failures: BTreeMap::new(),
             peak: None,
@@ -108,6 +111,7 @@ impl Summary {
             return;
         };
         self.probes.add(Some(1));
+        self.network.add(probes.network.then_some(1));
         for (sum, value) in self.counters.iter_mut().zip(probes.counters) {
             *sum += value;
         }
@@ -175,6 +179,15 @@ impl Summary {
         if let Some(written) = self.disk_written.get() {
             row(out, bytes(written), "written to disk", "")?;
         }
+        if self.network.processes > 0 {
+            let get = |counter: Counter| self.counters[counter.index()];
+            let (received, sent) = (
+                get(Counter::NetworkReceived),
+                get(Counter::NetworkTransmitted),
+            );
+            row(out, bytes(received), "received over the network", "")?;
+            row(out, bytes(sent), "sent over the network", "")?;
+        }
         row(out, count(self.seen.len() as u64), "processes", "")?;
         if self.probes.processes > 0 {
             self.write_operations(out)?;
@@ -190,9 +203,10 @@ impl Summary {
         for operations in [Operation::MEMORY, Operation::FILES] {
             writeln!(out)?;
             for operation in operations {
-                let succeeded = grouped(get(operation.succeeded()));
+                // All calls, as strace has them; the remark says how many failed.
+                let calls = get(operation.succeeded()) + get(operation.failed());
                 let failed = self.failed(*operation);
-                row(out, (succeeded, ""), operation.name(), &failed)?;
+                row(out, (grouped(calls), ""), operation.name(), &failed)?;
             }
         }
         Ok(())

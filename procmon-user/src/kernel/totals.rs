@@ -121,7 +121,8 @@ impl Kernel {
             },
         );
         let mut totals = self.totals(accounts);
-        totals.peak_rss = (entry.max_rss_pages > 0).then(|| entry.max_rss_pages * self.page_size());
+        totals.peak_rss = (entry.max_rss_pages > entry.max_rss_before)
+            .then(|| entry.max_rss_pages * self.page_size());
         totals
     }
 

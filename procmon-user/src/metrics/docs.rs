@@ -120,10 +120,10 @@ absent, never 0.
   since they were attached; a probe that was away begins a new sum from 0. *snapshot*: read or
   computed at each tick. Gauges have no start. Every point carries the time of its tick; final
   values carry the time of the exit.
-- **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`,
-  `exec` or a rule chose, and for all with `metrics: all` or by name. OTLP and `/metrics` leave out
-  a probe's counter that is still 0 where nobody chose the process; JSON lines and the API show it.
-- **Switch**: the collect switch of a profile that governs the metric; `-` is always on.
+- **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`
+  or `exec` chose. OTLP leaves out a probe's counter that is still 0 where nobody chose the process;
+  JSON lines and the report show it.
+- **Switch**: the family of measurements the metric belongs to.
 - **Sums.** Counters and UpDownCounters may be summed over processes, but for those marked ¬.
 - **Attributes.** Those without values here take values that are not known beforehand. `error.type`
   is the name of an error number (errno(3)), and is absent on what succeeded; `_OTHER` stands for

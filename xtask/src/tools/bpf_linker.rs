@@ -105,8 +105,15 @@ fn install(rustc: &Rustc) -> Result<()> {
         rustc.llvm,
         tools.display()
     ));
+    // cargo advises to add to PATH where it installs; that it is not on it is
+    // as it should be.
+    let bin = tools.join("bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::env::split_paths(&path).chain([bin]))
+        .context("PATH cannot be passed on")?;
     let mut command = workspace::cargo();
     command
+        .env("PATH", path)
         .env("LLVM_PREFIX", prefix)
         .args([
             "install",

@@ -46,7 +46,16 @@ const fn probe(label: &'static str, total: fn(&ProcessSample) -> Option<u64>) ->
     }
 }
 
-const ROWS: usize = 13;
+const fn network(label: &'static str, total: fn(&ProcessSample) -> Option<u64>) -> Activity {
+    Activity {
+        label,
+        kind: Kind::Bytes,
+        probe: true,
+        total,
+    }
+}
+
+const ROWS: usize = 15;
 const ACTIVITY: [Activity; ROWS] = [
     probe("Mapped (mmap)", |s| counter(s, Counter::Mmap)),
     probe("Unmapped (munmap)", |s| counter(s, Counter::Munmap)),
@@ -62,6 +71,8 @@ const ACTIVITY: [Activity; ROWS] = [
     probe("Failed Calls", |s| {
         sum(s, Operation::ALL.iter().map(|of| of.failed()))
     }),
+    network("Network Received", |s| seen(s, Counter::NetworkReceived)),
+    network("Network Sent", |s| seen(s, Counter::NetworkTransmitted)),
     kernel("Disk Read", Kind::Bytes, |s| s.totals.disk_read_bytes),
     kernel("Disk Written", Kind::Bytes, |s| s.totals.disk_write_bytes),
     kernel("Context Switches", Kind::Count, |s| {
@@ -76,6 +87,12 @@ const ACTIVITY: [Activity; ROWS] = [
 
 fn counter(sample: &ProcessSample, counter: Counter) -> Option<u64> {
     sample.probes.as_ref().map(|probes| probes.get(counter))
+}
+
+/// A counter of socket payload, where the kernel lets us see it.
+fn seen(sample: &ProcessSample, of: Counter) -> Option<u64> {
+    let seen = sample.probes.as_ref().is_some_and(|probes| probes.network);
+    counter(sample, of).filter(|_| seen)
 }
 
 fn sum(sample: &ProcessSample, counters: impl Iterator<Item = Counter>) -> Option<u64> {
@@ -96,6 +113,22 @@ pub struct Before {
 }
 
 impl Before {
+    /// What came before a process that was counted from its birth and has had
+    /// no block: nothing.
+    fn birth(sample: &ProcessSample) -> Option<Self> {
+        let since = sample.probes.as_ref()?.since_unix_ns;
+        (since == sample.created_unix_ns).then(|| Self {
+            at_unix_ns: 0,
+            at_boot_ns: 0,
+            cpu_ns: None,
+            rss: None,
+            virtual_memory: None,
+            uss: None,
+            probes_since: Some(since),
+            activity: ACTIVITY.map(|row| (row.total)(sample).map(|_| 0)),
+        })
+    }
+
     /// What a sample leaves for the next block.
     pub fn of(sample: &ProcessSample, at_unix_ns: u64, at_boot_ns: u64) -> Self {
         let totals = &sample.totals;
@@ -154,7 +187,12 @@ pub fn exited(out: &mut Block<'_>, sample: &ProcessSample, before: Option<&Befor
             .contains(&elapsed)
             .then(|| used as f64 / elapsed as f64)
     });
-    body(out, sample, cores, before);
+    let birth = Before::birth(sample);
+    body(out, sample, cores, before.or(birth.as_ref()));
+    out.section("Life");
+    out.value("Lived", sample.totals.uptime_ns.map(Quantity::Nanoseconds));
+    out.value("CPU Time", cpu(sample).map(Quantity::Nanoseconds));
+    out.value("Peak RSS", sample.totals.peak_rss.map(Quantity::Bytes));
 }
 
 fn body(out: &mut Block<'_>, sample: &ProcessSample, cores: Option<f64>, before: Option<&Before>) {

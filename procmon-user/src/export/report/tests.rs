@@ -164,6 +164,8 @@ fn activity_is_what_happened_since_the_last_block() {
   Descriptor Opens:         6
   Descriptor Closes:        0
   Failed Calls:             3
+  Network Received:      0.00 MB
+  Network Sent:          0.00 MB
   Disk Written:          3.00 MB
   Context Switches:         3
   Run Queue Wait:        4.50 ms

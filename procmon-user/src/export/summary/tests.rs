@@ -58,6 +58,8 @@ fn processes_are_summed_once_each() {
            20.00 MB  largest resident set     # cc1
             0.00 MB  read from disk
             2.00 MB  written to disk
+            0.00 MB  received over the network
+            0.00 MB  sent over the network
                2     processes
                0     forks
                2     execs
@@ -67,7 +69,7 @@ fn processes_are_summed_once_each() {
                0     mremap
                0     brk
 
-              60     open                     # 10 failed: ENOENT 4, other 4, EACCES 2
+              70     open                     # 10 failed: ENOENT 4, other 4, EACCES 2
                0     close
                0     dup
                0     socket
