@@ -8,7 +8,8 @@ use aya::maps::{Map, MapError};
 use procmon_common::records::state;
 use procmon_common::{Loss, ProcessEntry};
 
-use super::load::{Kernel, KernelError};
+use super::error::KernelError;
+use super::load::Kernel;
 use super::pod::{Entry, empty_entry};
 
 /// What the kernel half has lost so far, by [`Loss`].

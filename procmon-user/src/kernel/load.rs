@@ -5,22 +5,21 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, FExit, Iter, TracePoint};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
-use procmon_common::config::{self, SYSCALL_FCNTL};
-use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
+use procmon_common::config;
+use procmon_common::probes::PROBES;
 use procmon_common::{Config, Loss, Probe};
-use thiserror::Error;
 
-use super::btf::{Btf, BtfError};
+use super::attach::{Types, counts};
+use super::btf::Btf;
 use super::counters::descriptor;
+use super::error::KernelError;
 use super::offsets::Offsets;
 use super::pod::{Entry, Settings};
-use super::prerequisites::{BTF_PATH, Finding, Prerequisites, tracefs_path};
-use super::probe::{ProbeState, ProbeStatus, summary};
-use super::syscalls;
+use super::prerequisites::{BTF_PATH, Prerequisites};
+use super::probe::{ProbeStatus, summary};
 
 /// The kernel programs, built by build.rs. Public for `procmon-bench`, which
 /// loads the floor it measures against.
@@ -72,58 +71,6 @@ pub struct Sizes {
     pub events_buffer: Option<u32>,
 }
 
-/// The kernel's type information, for us and for aya, whose own is private.
-#[derive(Clone, Copy)]
-struct Types<'a> {
-    own: &'a Btf,
-    aya: &'a AyaBtf,
-}
-
-/// Why the kernel half cannot run.
-#[derive(Debug, Error)]
-pub enum KernelError {
-    /// Something it needs is missing.
-    #[error("{}: {}; {}", .0.name, .0.found, .0.advice.unwrap_or("see `procmon doctor`"))]
-    Prerequisite(Finding),
-    /// The kernel's structures are not as expected.
-    #[error("the kernel's type information does not serve: {0}")]
-    Layout(#[from] BtfError),
-    /// The object could not be loaded.
-    #[error("loading the kernel programs failed: {0}")]
-    Load(String),
-    /// A map is not as expected.
-    #[error("map {name}: {reason}")]
-    Map {
-        /// The map.
-        name: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A program without which nothing can be counted did not attach.
-    #[error("probe {0}")]
-    Probe(String),
-    /// Reading from the kernel half failed.
-    #[error("reading {what}: {source}")]
-    Read {
-        /// What was read.
-        what: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The records are not what /proc says.
-    #[error("the kernel's records are not what /proc says: {0}")]
-    Untrue(String),
-}
-
-impl KernelError {
-    pub(super) fn map(name: &'static str, error: impl std::fmt::Display) -> Self {
-        Self::Map {
-            name,
-            reason: error.to_string(),
-        }
-    }
-}
-
 /// The loaded and attached kernel half.
 pub struct Kernel {
     pub(super) bpf: Ebpf,
@@ -137,7 +84,7 @@ pub struct Kernel {
     pub(super) map_fds: [Option<RawFd>; 2],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
-    probes: Vec<ProbeStatus>,
+    pub(super) probes: Vec<ProbeStatus>,
 }
 
 impl Kernel {
@@ -248,49 +195,6 @@ impl Kernel {
         }
     }
 
-    /// Attaches the chosen probes of the table, in its order.
-    fn attach(&mut self, types: Types<'_>, chosen: impl Fn(&Probe) -> bool) {
-        let btf = types.aya;
-        let tracefs = tracefs_path();
-        let mut fallback: Option<Result<(), ProbeState>> = None;
-        let bpf = &mut self.bpf;
-        for probe in PROBES.iter().filter(|probe| chosen(probe)) {
-            let state = match (probe.hook, &tracefs) {
-                (Hook::BtfTracepoint(tracepoint), _) => {
-                    attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
-                }
-                (Hook::Iterator(kind), _) => {
-                    load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
-                }
-                (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
-                    attach_either(bpf, probe, tracepoint, exits, types)
-                }
-                (Hook::Tracepoint(category, name), Some(tracefs)) => {
-                    attach_tracepoint(bpf, probe, (category, name), tracefs)
-                        .map(|()| ProbeState::Active)
-                }
-                (Hook::Tracepoint(..), None) => {
-                    Err(ProbeState::Unsupported("no tracefs".to_owned()))
-                }
-                (Hook::SyscallExit(calls), Some(tracefs)) => {
-                    attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
-                }
-                (Hook::SyscallExit(_), None) => fallback
-                    .get_or_insert_with(|| attach_fallback(bpf, btf))
-                    .clone()
-                    .map(|()| {
-                        ProbeState::Degraded(
-                            "no tracefs: one program on sys_exit stands in".to_owned(),
-                        )
-                    }),
-            };
-            self.probes.push(ProbeStatus {
-                probe,
-                state: state.unwrap_or_else(|state| state),
-            });
-        }
-    }
-
     /// Without these there is nothing to show or no end to anything.
     fn check_essential(&mut self) -> Result<(), KernelError> {
         let broken = self.probes.iter().find(|status| {
@@ -351,174 +255,6 @@ where
         .take_map(name)
         .ok_or_else(|| KernelError::map(name, "not in the object"))?;
     T::try_from(map).map_err(|error| KernelError::map(name, error))
-}
-
-/// Whether a probe counts what entries are there for; the others make them.
-fn counts(probe: &Probe) -> bool {
-    matches!(
-        probe.family,
-        Family::Memory | Family::Files | Family::Network
-    )
-}
-
-fn program<'a, P>(bpf: &'a mut Ebpf, probe: &Probe) -> Result<&'a mut P, ProbeState>
-where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
-{
-    program_named(bpf, probe.program)
-}
-
-fn program_named<'a, P>(bpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeState>
-where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
-{
-    bpf.program_mut(name)
-        .ok_or_else(|| ProbeState::Failed("not in the object".to_owned()))?
-        .try_into()
-        .map_err(failed)
-}
-
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ProbeState {
-    // One line: the verifier's log is for the debug log.
-    let text = format!("{:#}", anyhow::Error::new(error));
-    debug!("{text}");
-    let first = text.lines().next().unwrap_or_default().trim();
-    ProbeState::Failed(first.to_owned())
-}
-
-fn attach_btf(
-    bpf: &mut Ebpf,
-    probe: &Probe,
-    tracepoint: &str,
-    btf: &AyaBtf,
-) -> Result<(), ProbeState> {
-    let program: &mut BtfTracePoint = program(bpf, probe)?;
-    program.load(tracepoint, btf).map_err(failed)?;
-    program.attach().map_err(failed)?;
-    Ok(())
-}
-
-/// Attaches to a tracepoint, or to the exits of functions where the kernel does
-/// not have it.
-fn attach_either(
-    bpf: &mut Ebpf,
-    probe: &Probe,
-    tracepoint: &str,
-    exits: &[(&str, &str)],
-    types: Types<'_>,
-) -> Result<ProbeState, ProbeState> {
-    if types.own.has_tracepoint(tracepoint) {
-        return attach_btf(bpf, probe, tracepoint, types.aya).map(|()| ProbeState::Active);
-    }
-    let mut attached = Vec::new();
-    for (name, function) in exits {
-        if !types.own.has_function(function) {
-            continue;
-        }
-        let program: &mut FExit = program_named(bpf, name)?;
-        program
-            .load(function, types.aya)
-            .and_then(|()| program.attach())
-            .map_err(|error| match failed(error) {
-                ProbeState::Failed(reason) => ProbeState::Unsupported(format!(
-                    "no tracepoint {tracepoint} (Linux 6.3), and fexit on {function}: {reason}"
-                )),
-                other => other,
-            })?;
-        attached.push(*function);
-    }
-    if attached.is_empty() {
-        return Err(ProbeState::Unsupported(format!(
-            "no tracepoint {tracepoint} (Linux 6.3), and no function to hook instead"
-        )));
-    }
-    Ok(ProbeState::Degraded(format!(
-        "no tracepoint {tracepoint}: exits of {}",
-        attached.join(", ")
-    )))
-}
-
-fn load_iterator(
-    bpf: &mut Ebpf,
-    probe: &Probe,
-    kind: &str,
-    btf: &AyaBtf,
-) -> Result<(), ProbeState> {
-    let program: &mut Iter = program(bpf, probe)?;
-    program.load(kind, btf).map_err(failed)
-}
-
-fn attach_tracepoint(
-    bpf: &mut Ebpf,
-    probe: &Probe,
-    (category, name): (&str, &str),
-    tracefs: &Path,
-) -> Result<(), ProbeState> {
-    if !tracefs.join("events").join(category).join(name).is_dir() {
-        return Err(ProbeState::Unsupported(format!(
-            "this kernel has no tracepoint {category}:{name}"
-        )));
-    }
-    let program: &mut TracePoint = program(bpf, probe)?;
-    program.load().map_err(failed)?;
-    program.attach(category, name).map_err(failed)?;
-    Ok(())
-}
-
-fn attach_exits(
-    bpf: &mut Ebpf,
-    probe: &Probe,
-    calls: &[&str],
-    tracefs: &Path,
-) -> Result<(), ProbeState> {
-    let exists = |call: &&&str| {
-        let name = format!("sys_exit_{call}");
-        tracefs.join("events/syscalls").join(name).is_dir()
-    };
-    // Calls this architecture does not have need no probe.
-    let calls: Vec<_> = calls.iter().filter(exists).collect();
-    if calls.is_empty() {
-        return Err(ProbeState::Unsupported(
-            "this kernel has no tracepoint for these calls (CONFIG_FTRACE_SYSCALLS)".to_owned(),
-        ));
-    }
-    let program: &mut TracePoint = program(bpf, probe)?;
-    program.load().map_err(failed)?;
-    for call in calls {
-        program
-            .attach("syscalls", &format!("sys_exit_{call}"))
-            .map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// The one program for all system calls, with its table of their numbers.
-fn attach_fallback(bpf: &mut Ebpf, btf: &AyaBtf) -> Result<(), ProbeState> {
-    {
-        let map = bpf
-            .map_mut("SYSCALLS")
-            .ok_or_else(|| ProbeState::Failed("no map SYSCALLS".to_owned()))?;
-        let mut numbers: Array<_, u32> = Array::try_from(map).map_err(failed)?;
-        for probe in PROBES {
-            let (Hook::SyscallExit(calls), Some(operation)) = (probe.hook, probe.operation) else {
-                continue;
-            };
-            for call in calls {
-                let Some(number) = syscalls::number(call) else {
-                    continue;
-                };
-                let value = match *call {
-                    "fcntl" => SYSCALL_FCNTL,
-                    _ => operation.index() as u32 + 1,
-                };
-                numbers.set(number, value, 0).map_err(failed)?;
-            }
-        }
-    }
-    let Hook::BtfTracepoint(tracepoint) = SYSCALL_FALLBACK.hook else {
-        return Err(ProbeState::Failed("no fallback".to_owned()));
-    };
-    attach_btf(bpf, &SYSCALL_FALLBACK, tracepoint, btf)
 }
 
 /// Gives what parsing the type information took back to the system: 31 MiB of

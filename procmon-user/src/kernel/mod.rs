@@ -1,25 +1,27 @@
 //! The loader: the only user of aya. It loads the kernel programs, attaches
 //! them, and reads what they keep.
 
+mod attach;
 pub mod btf;
 mod counters;
 mod detach;
+mod error;
 mod events;
 mod load;
 mod offsets;
 mod pod;
 mod prerequisites;
 mod probe;
-
 mod syscalls;
 mod task_iter;
 mod totals;
 
 pub use counters::{Losses, MapUse};
 pub use detach::keep_links_until_we_are_gone;
+pub use error::KernelError;
 #[doc(hidden)]
 pub use load::OBJECT;
-pub use load::{Kernel, KernelError, Options, Scope, Sizes};
+pub use load::{Kernel, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};

@@ -8,7 +8,8 @@ use procmon_common::probes::{Hook, PROBES};
 use procmon_common::records::{EntryRecord, LeaderRecord, ThreadRecord, kind};
 use procmon_common::{ProcessEntry, ThreadStat};
 
-use super::load::{Kernel, KernelError};
+use super::error::KernelError;
+use super::load::Kernel;
 use super::pod;
 
 /// The iterator's own buffer is 32 KiB (kernel/bpf/bpf_iter.c, bpf_seq_read):

@@ -2,10 +2,7 @@
 
 use super::Instrument::{self, Counter, ExponentialHistogram, UpDownCounter};
 use super::Source::Snapshot;
-use super::{
-    AgentRead, AgentReading, Attribute, ExporterHealth, Level, Metric, Number, Points, Switch,
-    Value,
-};
+use super::{AgentRead, AgentReading, Attribute, ExporterHealth, Metric, Points, Switch, Value};
 
 const PROBE_STATE: &[Attribute] = &[
     Attribute {
@@ -64,8 +61,6 @@ const OUTCOME: &[Attribute] = &[
     },
 ];
 
-/// The columns most rows share; a row overrides what differs. All of it is
-/// counted since procmon started.
 const fn row(
     name: &'static str,
     instrument: Instrument,
@@ -73,31 +68,15 @@ const fn row(
     description: &'static str,
     read: AgentRead,
 ) -> Metric<AgentRead> {
-    Metric {
+    Metric::new(
         name,
         instrument,
-        number: Number::Int,
         unit,
-        attributes: &[],
-        source: Snapshot,
-        level: Level::Recommended,
-        switch: Switch::Always,
-        additive: matches!(instrument, Counter | UpDownCounter),
+        Snapshot,
+        Switch::Always,
         description,
         read,
-    }
-}
-
-/// Turns columns of a row away from what [`row`] assumes.
-impl Metric<AgentRead> {
-    const fn by(mut self, attributes: &'static [Attribute]) -> Self {
-        self.attributes = attributes;
-        self
-    }
-    const fn float(mut self) -> Self {
-        self.number = Number::Float;
-        self
-    }
+    )
 }
 
 /// Every metric of procmon itself, in the order of the contract.

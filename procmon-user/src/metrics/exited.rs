@@ -3,9 +3,7 @@
 use procmon_common::Operation;
 
 use super::Instrument::{Counter, ExponentialHistogram};
-use super::{
-    Attribute, HostRead, Instrument, Level, Metric, Number, Points, Source, Switch, Value,
-};
+use super::{Attribute, HostRead, Instrument, Metric, Points, Source, Switch, Value};
 use crate::rollup::{CpuTimes, Exited};
 
 const EXECUTABLE: Attribute = Attribute {
@@ -30,22 +28,19 @@ const fn row(
     description: &'static str,
     read: HostRead,
 ) -> Metric<HostRead> {
-    Metric {
+    let row = Metric::new(
         name,
         instrument,
-        number: if matches!(unit.as_bytes(), b"s") {
-            Number::Float
-        } else {
-            Number::Int
-        },
         unit,
-        attributes,
-        source: Source::Probe,
-        level: Level::Recommended,
+        Source::Probe,
         switch,
-        additive: matches!(instrument, Counter),
         description,
         read,
+    );
+    let row = row.by(attributes);
+    match unit.as_bytes() {
+        b"s" => row.float(),
+        _ => row,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Instrument::{self, Counter, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Snapshot};
 use super::exited::EXITED;
-use super::{Attribute, HostRead, Level, Metric, Number, Points, Switch, Value};
+use super::{Attribute, HostRead, Metric, Points, Switch, Value};
 use crate::frame::{Host, HostMemory};
 
 const CPU_MODE: &[Attribute] = &[Attribute {
@@ -64,7 +64,6 @@ const PROCESS_STATE: &[Attribute] = &[Attribute {
     values: &[],
 }];
 
-/// The columns most rows share; a row overrides what differs.
 const fn row(
     name: &'static str,
     instrument: Instrument,
@@ -73,31 +72,15 @@ const fn row(
     description: &'static str,
     read: HostRead,
 ) -> Metric<HostRead> {
-    Metric {
+    Metric::new(
         name,
         instrument,
-        number: Number::Int,
         unit,
-        attributes: &[],
         source,
-        level: Level::Recommended,
-        switch: Switch::Always,
-        additive: matches!(instrument, Counter | UpDownCounter),
+        Switch::Always,
         description,
         read,
-    }
-}
-
-/// Turns columns of a row away from what [`row`] assumes.
-impl Metric<HostRead> {
-    const fn by(mut self, attributes: &'static [Attribute]) -> Self {
-        self.attributes = attributes;
-        self
-    }
-    const fn float(mut self) -> Self {
-        self.number = Number::Float;
-        self
-    }
+    )
 }
 
 /// Every metric of the host, in the order of the contract.

@@ -4,7 +4,7 @@ use procmon_common::{Counter, Operation};
 
 use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Probe, Snapshot};
-use super::{Attribute, Level, Metric, Number, Points, ProcessRead, ProcessReading, Switch, Value};
+use super::{Attribute, Metric, Points, ProcessRead, ProcessReading, Switch, Value};
 use crate::process::{ProbeCounters, Totals, errno};
 
 const CPU_MODE: &[Attribute] = &[Attribute {
@@ -74,7 +74,7 @@ const FILE_OPERATIONS: &[Attribute] = &[
     ERROR_TYPE,
 ];
 
-/// The columns most rows share; a row overrides what differs.
+/// [`Metric::new`], whose closures it makes one type.
 const fn row(
     name: &'static str,
     instrument: Instrument,
@@ -84,39 +84,7 @@ const fn row(
     description: &'static str,
     read: ProcessRead,
 ) -> Metric<ProcessRead> {
-    Metric {
-        name,
-        instrument,
-        number: Number::Int,
-        unit,
-        attributes: &[],
-        source,
-        level: Level::Recommended,
-        switch,
-        additive: matches!(instrument, Sum | UpDownCounter),
-        description,
-        read,
-    }
-}
-
-/// Turns columns of a row away from what [`row`] assumes.
-impl Metric<ProcessRead> {
-    const fn by(mut self, attributes: &'static [Attribute]) -> Self {
-        self.attributes = attributes;
-        self
-    }
-    const fn float(mut self) -> Self {
-        self.number = Number::Float;
-        self
-    }
-    const fn opt_in(mut self) -> Self {
-        self.level = Level::OptIn;
-        self
-    }
-    const fn not_additive(mut self) -> Self {
-        self.additive = false;
-        self
-    }
+    Metric::new(name, instrument, unit, source, switch, description, read)
 }
 
 /// Every metric of a process, in the order of the contract.

@@ -125,6 +125,58 @@ pub struct Metric<Read> {
     pub read: Read,
 }
 
+impl<Read: Copy> Metric<Read> {
+    /// A row with the columns that most rows share: whole numbers, no
+    /// attributes, sent for every process, summed into groups if it is a sum.
+    pub(super) const fn new(
+        name: &'static str,
+        instrument: Instrument,
+        unit: &'static str,
+        source: Source,
+        switch: Switch,
+        description: &'static str,
+        read: Read,
+    ) -> Self {
+        Self {
+            name,
+            instrument,
+            number: Number::Int,
+            unit,
+            attributes: &[],
+            source,
+            level: Level::Recommended,
+            switch,
+            additive: matches!(instrument, Instrument::Counter | Instrument::UpDownCounter),
+            description,
+            read,
+        }
+    }
+
+    /// The same with attributes.
+    pub(super) const fn by(mut self, attributes: &'static [Attribute]) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// The same with floating-point numbers.
+    pub(super) const fn float(mut self) -> Self {
+        self.number = Number::Float;
+        self
+    }
+
+    /// The same for chosen processes only.
+    pub(super) const fn opt_in(mut self) -> Self {
+        self.level = Level::OptIn;
+        self
+    }
+
+    /// The same, but its sum over processes means nothing.
+    pub(super) const fn not_additive(mut self) -> Self {
+        self.additive = false;
+        self
+    }
+}
+
 /// A process and what follows for it: what a row of the process table reads.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessReading<'a> {

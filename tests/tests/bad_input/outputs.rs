@@ -104,7 +104,8 @@ fn a_full_disk_under_report_is_said_once_and_leaves_no_half_block() {
     assert_eq!(times(&output.stderr, "No space left"), 1, "{output:?}");
     assert!(output.stderr.contains("blocks were lost"), "{output:?}");
     let text = fs::read_to_string(&report).unwrap();
-    let blocks: Vec<&str> = text.split("# ").skip(1).collect();
+    // A host that is busy makes ticks late, which has a line of its own.
+    let blocks: Vec<&str> = text.split("# ").filter(|b| b.contains(" pid=")).collect();
     assert!(!blocks.is_empty() && text.ends_with('\n'));
     let lines = blocks[1].trim_end().lines().count();
     for block in &blocks[1..] {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything, in the order in which failures are cheapest to find.
 
+mod fresh;
 mod kernels;
 mod privileged;
 mod tally;
@@ -38,6 +39,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     unprivileged::tests(filter, &mut tally)?;
     privileged::tests(filter, &mut tally)?;
     kernels::tests(filter, options.no_vm, &mut tally)?;
+    if filter.is_none() {
+        fresh::tests(&mut tally)?;
+    }
     Ok(tally.report())
 }
 
