@@ -4,10 +4,10 @@ use std::{
     ffi::OsString,
     fs,
     os::unix::process::CommandExt as _,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{build, shell, workspace};
 
@@ -49,9 +49,21 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let error = command.exec();
         return Err(error).with_context(|| format!("cannot run {}", shell::line(&command)));
     }
-    let table = shell::output(&mut command)?;
+    let output = command
+        .arg("--document")
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", shell::line(&command)))?;
+    ensure!(!output.stdout.is_empty(), "{PROGRAM} measured nothing");
     let path = workspace::root().join(TABLE);
-    fs::write(&path, table).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(&path, output.stdout).with_context(|| format!("cannot write {}", path.display()))?;
     shell::say(&format!("wrote {TABLE}"));
-    Ok(ExitCode::SUCCESS)
+    // A limit that does not hold is told by the status, not by an old table.
+    Ok(match output.status.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::table::Table;
+use crate::{alone, table::Table};
 
 /// All of it.
 pub fn whole(table: &Table) -> String {
@@ -25,5 +25,9 @@ fn machine() -> String {
     let release = release
         .split_once('-')
         .map_or(release, |(number, _)| number);
-    format!("Linux {release}, {cpus} × {model}")
+    let disturbed = match alone::was_disturbed() {
+        true => ", beside another tracer: the numbers say little",
+        false => "",
+    };
+    format!("Linux {release}, {cpus} × {model}{disturbed}")
 }
