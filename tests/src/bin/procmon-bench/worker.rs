@@ -170,7 +170,7 @@ fn system_call(work: Work) {
     unsafe {
         match work {
             // Address 1 is on no page boundary: EINVAL.
-            Work::MunmapFails => black_box(libc::munmap(std::ptr::dangling_mut(), 4096)),
+            Work::MunmapFails => black_box(libc::munmap(std::ptr::without_provenance_mut(1), 4096)),
             Work::DupClose => libc::close(libc::dup(0)),
             Work::Brk => black_box(libc::syscall(libc::SYS_brk, 0) as i32),
             Work::Getppid | Work::Switch => black_box(libc::getppid()),
