@@ -20,7 +20,7 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
@@ -74,8 +74,13 @@ pub struct Collector {
     errors: ReadErrors,
     buffer: Vec<u8>,
     exited: Arc<Exited>,
+    /// The host as last read, and when.
+    host: Option<(u64, Host)>,
     tick: u64,
 }
+
+/// How old the host's totals may be when only chosen processes are watched.
+const HOST_AGE_NS: u64 = 9_500_000_000;
 
 impl Collector {
     /// Opens the road: the kernel half of these sizes, or /proc alone.
@@ -106,6 +111,7 @@ impl Collector {
             errors: ReadErrors::default(),
             buffer: Vec::new(),
             exited: Arc::default(),
+            host: None,
             tick: 0,
         })
     }
@@ -199,8 +205,7 @@ impl Collector {
             exited.push(sample);
         }
         self.roll_up(&exited);
-        let mut host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
-        host.exited = Arc::clone(&self.exited);
+        let host = self.host(begin);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -229,6 +234,25 @@ impl Collector {
         if let Road::Kernel(road) = self.road {
             road.close();
         }
+    }
+
+    /// The host's totals: of this tick when every process is watched, else at
+    /// most [`HOST_AGE_NS`] old, which is as often as they are exported.
+    fn host(&mut self, now_ns: u64) -> Host {
+        let due = self
+            .host
+            .as_ref()
+            .is_none_or(|(read_ns, _)| now_ns.saturating_sub(*read_ns) >= HOST_AGE_NS);
+        if due || !self.selection.chooses() {
+            let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+            self.host = Some((now_ns, host));
+        }
+        let mut host = match &self.host {
+            Some((_, host)) => host.clone(),
+            None => Host::default(),
+        };
+        host.exited = Arc::clone(&self.exited);
+        host
     }
 
     /// Adds what has ended to the sums by executable and by parent.

@@ -26,7 +26,7 @@ use crate::shape::View;
 use instruments::Histograms;
 
 /// Reads nothing more often than this.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the instruments read.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Exports every `interval`, at least a second apart, to where `settings`
+    /// Exports every `interval`, at least ten seconds apart, since they change
+    /// slowly and the SDK is dear, to where `settings`
     /// say. The network is driven by `runtime`, the instruments are read on a
     /// thread of the SDK's.
     pub fn start(
