@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use procmon_common::counters::wait_bucket;
 use procmon_common::{Counter, Operation};
 
-use crate::process::{Histogram, ProcessSample, errno};
+use crate::process::{Histogram, ProcessSample};
 
 /// How many executables are kept apart; those beyond are [`OTHER`].
 const EXECUTABLES: usize = 1_000;
@@ -88,12 +88,7 @@ impl Exited {
                 }
             };
             count(None, probes.get(operation.succeeded()));
-            let mut rest = probes.get(operation.failed());
-            for (_, errno, failed) in probes.failures.iter().filter(|(of, ..)| of == operation) {
-                count(Some(errno::name(*errno)), *failed);
-                rest = rest.saturating_sub(*failed);
-            }
-            count(Some(errno::OTHER), rest);
+            probes.each_failure(*operation, |error, failed| count(Some(error), failed));
         }
     }
 

@@ -24,11 +24,6 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// Whether a process is one of them.
-    pub fn contains(&self, pid: u32) -> bool {
-        self.known.contains_key(&pid)
-    }
-
     /// The pids of all of them.
     pub fn pids(&self) -> Vec<u32> {
         self.known.keys().copied().collect()
@@ -74,11 +69,7 @@ impl Hidden {
         let (id, totals) = self.known.remove(&pid)?;
         let mut observed = base(kernel, id, totals.of_the_ended());
         kernel.forget(pid);
-        observed.end = Some(End {
-            at_boot_ns: now_ns,
-            code: None,
-            signal: None,
-        });
+        observed.end = Some(End::of_wait_status(now_ns, None));
         Some(observed)
     }
 }

@@ -11,9 +11,7 @@ use super::chosen::Selection;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
-use crate::kernel::{
-    Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable, exit,
-};
+use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::ProcessId;
 
@@ -84,9 +82,9 @@ impl KernelRoad {
         &self.kernel
     }
 
-    /// What was lost so far.
+    /// What was lost until the last tick.
     pub fn losses(&self) -> Losses {
-        self.kernel.losses()
+        self.losses
     }
 
     /// Lets go of the kernel half.
@@ -97,10 +95,14 @@ impl KernelRoad {
     /// Takes in exit records.
     pub fn absorb(&mut self) {
         for entry in self.kernel.take_exits() {
-            self.waited_for.remove(&entry.pid);
-            self.exits.push(entry);
+            self.note_end(entry);
         }
         self.kernel.flush_log();
+    }
+
+    fn note_end(&mut self, entry: ProcessEntry) {
+        self.waited_for.remove(&entry.pid);
+        self.exits.push(entry);
     }
 
     /// Whether every chosen process has ended.
@@ -168,11 +170,6 @@ impl KernelRoad {
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
         self.observe_hidden(&present, now_ns, errors, &mut seen)?;
-        if !self.all {
-            let (hidden, root) = (&self.hidden, &self.root);
-            self.waited_for
-                .retain(|pid| present.contains(pid) || hidden.contains(*pid) || exists(root, *pid));
-        }
         Ok(seen)
     }
 
@@ -255,12 +252,8 @@ impl KernelRoad {
         let mut totals = self.kernel.final_totals(entry, accounts);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
         let mut observed = observe(&self.kernel, entry, totals);
-        let end = exit(entry, 0);
-        observed.end = Some(End {
-            at_boot_ns: entry.exit_ns,
-            code: end.and_then(|end| end.code),
-            signal: end.and_then(|end| end.signal),
-        });
+        let status = (entry.state == state::EXITED).then_some(entry.exit_code);
+        observed.end = Some(End::of_wait_status(entry.exit_ns, status));
         observed
     }
 
@@ -295,8 +288,7 @@ impl KernelRoad {
                 taken.len()
             );
             for entry in taken {
-                self.waited_for.remove(&entry.pid);
-                self.exits.push(entry);
+                self.note_end(entry);
             }
         }
         self.losses = losses;
@@ -330,11 +322,7 @@ impl KernelRoad {
             self.kernel.forget(id.pid);
             self.waited_for.remove(&id.pid);
             let mut observed = self.ended(&entry);
-            observed.end = Some(End {
-                at_boot_ns: now_ns,
-                code: None,
-                signal: None,
-            });
+            observed.end = Some(End::of_wait_status(now_ns, None));
             self.accounts.remove(&id);
             seen.ended.push(observed);
         }

@@ -18,7 +18,7 @@ pub fn against_proc(root: &ProcRoot, snapshot: &[SnapshotProcess]) -> Result<(),
         let Ok(reading) = read_totals(root, leader.pid, &mut ReadErrors::default()) else {
             continue;
         };
-        if reading.id.start_ticks.abs_diff(id.start_ticks) > 0 {
+        if reading.id.start_ticks != id.start_ticks {
             // A reused pid starts later than the snapshot saw; anything else
             // is a wrong reading.
             if reading.id.start_ticks > id.start_ticks && leader.exit_state != 0 {

@@ -25,4 +25,4 @@ pub use load::{Kernel, Options, Scope, Sizes};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};
-pub use totals::{Accounts, executable, exit};
+pub use totals::{Accounts, executable};

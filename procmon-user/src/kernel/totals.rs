@@ -2,12 +2,11 @@
 
 use procmon_common::config::ABSENT;
 use procmon_common::probes::Family;
-use procmon_common::records::state;
 use procmon_common::{Operation, ProcessEntry, ThreadStat};
 
 use super::load::Kernel;
 use super::task_iter::SnapshotProcess;
-use crate::process::{Exit, Histogram, ProbeCounters, Totals};
+use crate::process::{Histogram, ProbeCounters, Totals};
 
 /// What must be remembered of a process from one tick to the next, so that
 /// its totals never fall.
@@ -187,21 +186,6 @@ impl Kernel {
             ..Totals::default()
         }
     }
-}
-
-/// How a process ended, of a final entry; `None` of any other.
-pub fn exit(entry: &ProcessEntry, at_unix_ns: u64) -> Option<Exit> {
-    if entry.state != state::EXITED {
-        return None;
-    }
-    // wait(2): the low seven bits are the signal, the next byte the code.
-    let signal = (entry.exit_code & 0x7f).cast_signed();
-    let code = (entry.exit_code >> 8 & 0xff).cast_signed();
-    Some(Exit {
-        at_unix_ns,
-        code: (signal == 0).then_some(code),
-        signal: (signal != 0).then_some(signal),
-    })
 }
 
 /// The executable's name in a record.

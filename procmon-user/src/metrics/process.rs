@@ -5,7 +5,7 @@ use procmon_common::{Counter, Operation};
 use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Probe, Snapshot};
 use super::{Attribute, Metric, Points, ProcessRead, ProcessReading, Switch, Value};
-use crate::process::{ProbeCounters, Totals, errno};
+use crate::process::{ProbeCounters, Totals};
 
 const CPU_MODE: &[Attribute] = &[Attribute {
     key: "cpu.mode",
@@ -361,24 +361,8 @@ fn operations(
         let name = operation.name();
         let succeeded = probes.get(operation.succeeded());
         out.point(&[(key, name)], Value::Int(succeeded));
-        failures(probes, *operation, |error, count| {
+        probes.each_failure(*operation, |error, count| {
             out.point(&[(key, name), (ERROR_TYPE.key, error)], Value::Int(count));
         });
-    }
-}
-
-/// The failures of an operation by errno name; those beyond the kernel's slots
-/// and those without a name come last, together, as `_OTHER`.
-fn failures(probes: &ProbeCounters, operation: Operation, mut each: impl FnMut(&str, u64)) {
-    let mut rest = probes.get(operation.failed());
-    for (of, errno, count) in &probes.failures {
-        let name = errno::name(*errno);
-        if *of == operation && name != errno::OTHER {
-            each(name, *count);
-            rest = rest.saturating_sub(*count);
-        }
-    }
-    if rest > 0 {
-        each(errno::OTHER, rest);
     }
 }

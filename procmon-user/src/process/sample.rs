@@ -5,7 +5,7 @@ use std::sync::Arc;
 use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::{Counter, Operation};
 
-use super::{Metadata, ProcessId};
+use super::{Metadata, ProcessId, errno};
 
 /// What the kernel keeps of a process. Times are ns, sizes bytes. `None` is a
 /// value that could not be read: never 0 in its place.
@@ -162,6 +162,22 @@ impl ProbeCounters {
     /// The value of one counter.
     pub fn get(&self, counter: Counter) -> u64 {
         self.counters[counter.index()]
+    }
+
+    /// The failures of an operation by errno name; those without a name and
+    /// those beyond the kernel's slots come last, as one `_OTHER`.
+    pub fn each_failure(&self, operation: Operation, mut each: impl FnMut(&'static str, u64)) {
+        let mut rest = self.get(operation.failed());
+        for (of, errno, count) in &self.failures {
+            let name = errno::name(*errno);
+            if *of == operation && name != errno::OTHER {
+                each(name, *count);
+                rest = rest.saturating_sub(*count);
+            }
+        }
+        if rest > 0 {
+            each(errno::OTHER, rest);
+        }
     }
 }
 
