@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod counters;
+pub mod features;
 pub mod fields;
 pub mod probes;
 pub mod records;
@@ -14,6 +15,7 @@ pub mod tasks;
 
 pub use config::Config;
 pub use counters::{Counter, Loss, Operation};
+pub use features::{Feature, Features};
 pub use fields::Field;
 pub use probes::Probe;
 pub use records::{ProcessEntry, ThreadState};

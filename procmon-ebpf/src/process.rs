@@ -1,5 +1,7 @@
 //! Making, filling and publishing the entry of a process.
 
+use core::ptr;
+
 use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::generated::{
     bpf_ktime_get_boot_ns, bpf_map_update_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
@@ -10,7 +12,7 @@ use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
 use crate::atomic;
-use crate::maps::{COUNTERS, EVENTS, TEMPLATE, lose, thread_or_new};
+use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
 use crate::offsets::{Object, address, config, load, peek, task_stat};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
@@ -130,6 +132,8 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
             (*state).runtime = load(task, Field::TaskRuntime);
             (*state).run_delay = load(task, Field::TaskRunDelay);
             (*state).met = load(task, Field::TaskArrival);
+            // Last: until then a switch of the thread only takes note itself.
+            ptr::write_volatile(&raw mut (*state).epoch, features().epoch());
             atomic::add(&raw mut (*entry).threads, 1);
         }
     }
