@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod collector;
 pub mod environment;
+pub mod ground;
 pub mod jsonl;
 pub mod point;
 pub mod procmon;
@@ -15,6 +16,7 @@ pub mod skip;
 pub mod strace;
 pub mod time;
 pub mod victim;
+pub mod watching;
 
 pub use self::{
     collector::{Collector, Protocol},
