@@ -14,6 +14,7 @@ pub mod procmon;
 pub mod program;
 pub mod skip;
 pub mod strace;
+pub mod sysctl;
 pub mod time;
 pub mod victim;
 pub mod watching;

@@ -96,3 +96,16 @@ fn open_to_all(path: &Path) {
 pub fn times(text: &str, word: &str) -> usize {
     text.matches(word).count()
 }
+
+/// Processes that were started with this variable in their environment.
+pub fn marked(mark: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| {
+            text.split(|byte| *byte == 0)
+                .any(|word| word == mark.as_bytes())
+        })
+    };
+    pids.filter(has).collect()
+}
