@@ -62,12 +62,12 @@ pub fn insert(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
     COUNTERS.get_ptr_mut(tgid)
 }
 
-/// Fills in who a process is, from any of its threads.
+/// Fills in who a process is, from any of its threads and the address space.
 ///
 /// # Safety
 /// `entry` is a map value, `task` a task the verifier knows.
 #[inline(always)]
-pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
+pub unsafe fn identify(entry: *mut ProcessEntry, task: Object, mm: u64) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
         (*entry).pid = load(task, Field::TaskTgid);
@@ -75,7 +75,7 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
         (*entry).parent = peek(parent as Object, Field::TaskTgid);
         let leader: u64 = load(task, Field::TaskLeader);
         (*entry).start_ns = peek(leader as Object, Field::TaskStart);
-        identify_program(entry, task);
+        identify_program(entry, task, mm);
     }
 }
 
@@ -84,12 +84,11 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
 /// # Safety
 /// As [`identify`].
 #[inline(always)]
-pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object) {
+pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object, mm: u64) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
         let cred: u64 = load(task, Field::TaskCred);
         (*entry).uid = peek(cred as Object, Field::CredUid);
-        let mm: u64 = load(task, Field::TaskMm);
         (*entry).brk = peek(mm as Object, Field::MmBrk);
         let signal: u64 = load(task, Field::TaskSignal);
         (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);

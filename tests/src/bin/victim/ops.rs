@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
 
-use crate::{calls, control, load, raw, state::State};
+use crate::{calls, control, family, load, raw, state::State};
 
 /// What was written after the `=`.
 pub struct Arguments {
@@ -33,13 +33,19 @@ pub enum Run {
     Children,
     /// The rest of the list in N threads at once; the program then ends.
     Threads,
+    /// This, with the rest of the list; the program then ends.
+    Rest(fn(&Arguments, &[Op], &mut State)),
 }
 
 /// One operation of the list.
 pub type Op = (&'static Kind, Arguments);
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    calls::KINDS.iter().chain(load::KINDS).chain(control::KINDS)
+    calls::KINDS
+        .iter()
+        .chain(load::KINDS)
+        .chain(control::KINDS)
+        .chain(family::KINDS)
 }
 
 /// The table as text.
@@ -138,6 +144,10 @@ pub fn perform(list: &[Op], state: &mut State) {
             }
             Run::Threads => {
                 threads(arguments.n, rest);
+                return;
+            }
+            Run::Rest(run) => {
+                run(arguments, rest, state);
                 return;
             }
         }

@@ -53,10 +53,20 @@ pub fn pair(what: &str, number: c_long, arguments: fn(i64) -> [i64; 6]) {
 }
 
 pub fn map(state: &mut State, bytes: i64) {
-    let address = check(
-        "mmap",
-        call(libc::SYS_mmap, [0, bytes, READ_WRITE, MAP, -1, 0]),
-    );
+    map_for(state, bytes, READ_WRITE);
+}
+
+/// Neighbours that may not be used in the same way stay apart.
+pub fn map_apart(state: &mut State) {
+    let usage = match state.maps.len() % 2 {
+        0 => libc::PROT_READ.into(),
+        _ => READ_WRITE,
+    };
+    map_for(state, PAGE as i64, usage);
+}
+
+fn map_for(state: &mut State, bytes: i64, usage: i64) {
+    let address = check("mmap", call(libc::SYS_mmap, [0, bytes, usage, MAP, -1, 0]));
     state.maps.push((address as usize, bytes as usize));
 }
 
