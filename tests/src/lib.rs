@@ -14,6 +14,7 @@ pub mod program;
 pub mod skip;
 pub mod strace;
 pub mod time;
+pub mod tracers;
 pub mod victim;
 
 pub use self::{
