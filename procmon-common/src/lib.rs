@@ -8,6 +8,7 @@
 pub mod config;
 pub mod counters;
 pub mod fields;
+pub mod oom;
 pub mod probes;
 pub mod records;
 pub mod tasks;
@@ -15,6 +16,7 @@ pub mod tasks;
 pub use config::Config;
 pub use counters::{Counter, Loss, Operation};
 pub use fields::Field;
+pub use oom::OomStat;
 pub use probes::Probe;
 pub use records::{ProcessEntry, ThreadState};
 pub use tasks::ThreadStat;

@@ -124,6 +124,12 @@ pub const KINDS: &[Kind] = &[
         run: Run::Children,
     },
     Kind {
+        name: "first-thread-ends",
+        form: "",
+        help: "the rest of the list in 1 thread, while the first one ends alone; then ends",
+        run: Run::Successor,
+    },
+    Kind {
         name: "threads",
         form: "N",
         help: "the rest of the list in N threads at once; then ends",

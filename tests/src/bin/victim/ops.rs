@@ -1,6 +1,14 @@
 //! The table of operations, how they are written and how a list of them is performed.
 
-use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
+use std::{
+    ffi::CString,
+    ffi::OsString,
+    os::unix::ffi::OsStringExt as _,
+    sync::{
+        Barrier,
+        atomic::{AtomicI32, Ordering},
+    },
+};
 
 use crate::{calls, control, load, raw, state::State};
 
@@ -33,6 +41,8 @@ pub enum Run {
     Children,
     /// The rest of the list in N threads at once; the program then ends.
     Threads,
+    /// The rest of the list in a thread that outlives the first one; the program then ends.
+    Successor,
 }
 
 /// One operation of the list.
@@ -140,8 +150,25 @@ pub fn perform(list: &[Op], state: &mut State) {
                 threads(arguments.n, rest);
                 return;
             }
+            Run::Successor => succeed(rest),
         }
     }
+}
+
+/// Performs the list in another thread, once this one has ended.
+fn succeed(list: &[Op]) -> ! {
+    let here = AtomicI32::new(1);
+    raw::clear_at_thread_end(&here);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while here.load(Ordering::Acquire) != 0 {
+                std::thread::yield_now();
+            }
+            perform(list, &mut State::new(list));
+            raw::exit(0)
+        });
+        raw::exit_thread()
+    })
 }
 
 /// Performs the list in N threads which all live from before the first operation to after the

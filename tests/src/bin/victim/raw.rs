@@ -166,6 +166,20 @@ pub fn wait(pid: i64) {
     drop_result("wait4", libc::SYS_wait4, [pid, 0, 0, 0, 0, 0]);
 }
 
+/// The kernel sets this to 0 when this thread ends; it must live until then.
+pub fn clear_at_thread_end(flag: &std::sync::atomic::AtomicI32) {
+    call(
+        libc::SYS_set_tid_address,
+        [flag.as_ptr() as i64, 0, 0, 0, 0, 0],
+    );
+}
+
+/// Ends this thread alone, without the runtime's own calls at the end.
+pub fn exit_thread() -> ! {
+    call(libc::SYS_exit, [0; 6]);
+    std::process::abort()
+}
+
 /// Ends the program at once, without the runtime's own calls at the end.
 pub fn exit(status: i64) -> ! {
     call(libc::SYS_exit_group, [status, 0, 0, 0, 0, 0]);
