@@ -34,6 +34,8 @@ pub const OFFSETS: &str = "OFFSETS";
 pub const TASK_STATS: &str = "TASK_STATS";
 /// The global array of [`crate::ThreadStat`]'s offsets in `signal_struct`.
 pub const SIGNAL_STATS: &str = "SIGNAL_STATS";
+/// The global array of [`crate::OomStat`]'s offsets in its record.
+pub const OOM_STATS: &str = "OOM_STATS";
 /// The offset of what this kernel does not have: reads as 0.
 pub const ABSENT: u32 = u32::MAX;
 /// How many system call numbers the fallback program's table has.

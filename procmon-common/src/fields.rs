@@ -99,6 +99,8 @@ fields! {
     SignalExitCode => "signal_struct", "group_exit_code", Integer(4);
     /// High-water mark of resident pages, set when the group dies.
     SignalMaxRss => "signal_struct", "maxrss", Integer(8);
+    /// The address space, once the group was chosen to be killed for want of memory.
+    SignalOomMm => "signal_struct", "oom_mm", Pointer;
     /// User time last shown.
     SignalPrevUtime => "signal_struct", "prev_cputime.utime", Integer(8);
     /// System time last shown.

@@ -1,6 +1,7 @@
 //! The records that cross the boundary, and the maps' keys and values.
 
 use crate::counters::{Counter, WAIT_BUCKETS};
+use crate::oom::OomStat;
 use crate::tasks::ThreadStat;
 
 /// Bytes kept of an executable's name, with the NUL that ends it.
@@ -73,6 +74,9 @@ pub struct ProcessEntry {
     /// kernel carries it across execve, so a mark no higher is not this
     /// program's.
     pub max_rss_before: u64,
+    /// What it held when the kernel chose it to be killed for want of memory,
+    /// KiB; zeros if it was not, or where the kernel does not say.
+    pub held: [u64; OomStat::COUNT],
     /// `signal_struct.prev_cputime` at the end, ns of user time.
     pub prev_utime: u64,
     /// `signal_struct.prev_cputime` at the end, ns of system time.

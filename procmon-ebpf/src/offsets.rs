@@ -11,7 +11,7 @@ use core::ptr;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use procmon_common::config::ABSENT;
-use procmon_common::{Config, Field, ThreadStat};
+use procmon_common::{Config, Field, OomStat, ThreadStat};
 
 #[unsafe(no_mangle)]
 static OFFSETS: [u32; Field::COUNT] = [0; Field::COUNT];
@@ -19,6 +19,8 @@ static OFFSETS: [u32; Field::COUNT] = [0; Field::COUNT];
 static TASK_STATS: [u32; ThreadStat::COUNT] = [0; ThreadStat::COUNT];
 #[unsafe(no_mangle)]
 static SIGNAL_STATS: [u32; ThreadStat::COUNT] = [0; ThreadStat::COUNT];
+#[unsafe(no_mangle)]
+static OOM_STATS: [u32; OomStat::COUNT] = [0; OomStat::COUNT];
 /// The settings of this run, for [`config`].
 #[unsafe(no_mangle)]
 pub static CONFIG: Config = Config {
@@ -126,6 +128,21 @@ pub unsafe fn signal_stat(signal: Object, index: usize) -> u64 {
         match setting(&SIGNAL_STATS[index]) {
             ABSENT => 0,
             offset => peek_at(signal, offset as usize),
+        }
+    }
+}
+
+/// What oom:mark_victim says the victim holds; 0 where it does not.
+///
+/// # Safety
+/// `record` points to the tracepoint's record.
+#[inline(always)]
+pub unsafe fn oom_stat(record: Object, index: usize) -> u64 {
+    // SAFETY: the index is below COUNT; the helper checks the address.
+    unsafe {
+        match setting(&OOM_STATS[index]) {
+            ABSENT => 0,
+            offset => peek_at(record, offset as usize),
         }
     }
 }

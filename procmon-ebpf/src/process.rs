@@ -9,7 +9,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_log_ebpf::warn;
 use procmon_common::records::{EXECUTABLE_LEN, state, thread};
-use procmon_common::{Field, Loss, ProcessEntry, ThreadStat, ThreadState};
+use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
 use crate::atomic;
 use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
@@ -170,6 +170,10 @@ pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
         (*entry).exit_ns = bpf_ktime_get_boot_ns();
         (*entry).exit_code = peek(signal, Field::SignalExitCode);
         (*entry).max_rss_pages = peek(signal, Field::SignalMaxRss);
+        if peek::<u64>(signal, Field::SignalOomMm) != 0 {
+            // Marked, by whichever thread.
+            (*entry).counters[Counter::OomKills.index()] = 1;
+        }
         (*entry).prev_utime = peek(signal, Field::SignalPrevUtime);
         (*entry).prev_stime = peek(signal, Field::SignalPrevStime);
         (*entry).state = state::EXITED;

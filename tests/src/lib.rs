@@ -16,6 +16,7 @@ pub mod skip;
 pub mod strace;
 pub mod sysctl;
 pub mod time;
+pub mod tracers;
 pub mod victim;
 pub mod watching;
 

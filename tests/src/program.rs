@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 /// How long a test waits for what should be at once.
 pub const SOON: Duration = Duration::from_secs(20);
 
-const POLL: Duration = Duration::from_millis(5);
+pub(crate) const POLL: Duration = Duration::from_millis(5);
 
 /// What a program left behind.
 #[derive(Debug)]

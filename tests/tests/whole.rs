@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use procmon_tests::{
     Procmon,
-    cgroup::Cgroup,
+    cgroup::{Cgroup, Controller},
     jsonl::{self, Object},
     need,
     program::Program,
@@ -61,7 +61,7 @@ fn of<'a>(objects: &'a [Object], executable: &str) -> Vec<&'a Object> {
 
 #[test]
 fn fifty_thousand_short_lives_are_fifty_thousand_exits_and_their_cpu_time_is_the_cgroups() {
-    let cgroup = need!(Cgroup::new("short-lives"));
+    let cgroup = need!(Cgroup::new("short-lives", &[Controller::Cpu]));
     let (ended, kernel) = all_while(&cgroup, &["run=50000:/bin/true"]);
     let lives = of(&ended, "true");
     assert_eq!(lives.len(), 50_000);
@@ -75,7 +75,7 @@ fn fifty_thousand_short_lives_are_fifty_thousand_exits_and_their_cpu_time_is_the
 
 #[test]
 fn a_thousand_nine_thread_lives_have_the_cgroups_cpu_time() {
-    let cgroup = need!(Cgroup::new("nine-threads"));
+    let cgroup = need!(Cgroup::new("nine-threads", &[Controller::Cpu]));
     let operations = ["children=1000", "threads=8", "spin=1"];
     let (ended, kernel) = all_while(&cgroup, &operations);
     let lives = of(&ended, "victim");
@@ -225,7 +225,7 @@ const MIXED_PROCESSES: usize = 2 + 40 * (5 + 1 + 4 + 1);
 
 #[test]
 fn at_every_tick_of_a_mixed_load_live_and_exited_cpu_time_is_the_cgroups_within_a_tick() {
-    let cgroup = need!(Cgroup::new("mixed"));
+    let cgroup = need!(Cgroup::new("mixed", &[Controller::Cpu]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mixed.jsonl");
     let victim = victim::path().unwrap().display().to_string();

@@ -80,6 +80,11 @@ impl KernelRoad {
         if selection.children() {
             road.want_descendants(selection.pids())?;
         }
+        if !selection.pids().is_empty() {
+            // Who is wanted is counted once a pass has met it: what it does
+            // after we said that we watch must not wait for the first tick.
+            road.kernel.snapshot()?;
+        }
         Ok(road)
     }
 

@@ -133,6 +133,7 @@ impl Kernel {
             .override_global(config::OFFSETS, &offsets.fields[..], true)
             .override_global(config::TASK_STATS, &offsets.task_stats[..], true)
             .override_global(config::SIGNAL_STATS, &offsets.signal_stats[..], true)
+            .override_global(config::OOM_STATS, &offsets.oom_stats[..], true)
             .map_max_entries("COUNTERS", max_processes)
             .map_max_entries("EVENTS", events_buffer);
         let mut bpf = loader

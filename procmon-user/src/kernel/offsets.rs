@@ -2,7 +2,7 @@
 
 use procmon_common::config::ABSENT;
 use procmon_common::fields::FieldType;
-use procmon_common::{Field, ThreadStat};
+use procmon_common::{Field, OomStat, ThreadStat};
 
 use super::btf::{Btf, BtfError, Place};
 
@@ -15,6 +15,8 @@ pub struct Offsets {
     pub task_stats: [u32; ThreadStat::COUNT],
     /// By [`ThreadStat`], in signal_struct.
     pub signal_stats: [u32; ThreadStat::COUNT],
+    /// By [`OomStat`], in the record of its tracepoint.
+    pub oom_stats: [u32; OomStat::COUNT],
     /// Where `mm_struct.rss_stat`'s first counter stands.
     pub rss_offset: u32,
     /// Bytes from one of its counters to the next.
@@ -36,25 +38,30 @@ impl Offsets {
             task_stats[i] = optional(btf, "task_struct", Some(stat.task_path()))?;
             signal_stats[i] = optional(btf, "signal_struct", stat.signal_path())?;
         }
+        let mut oom_stats = [ABSENT; OomStat::COUNT];
+        for stat in OomStat::ALL {
+            oom_stats[stat.index()] = optional(btf, OomStat::STRUCTURE, Some(stat.path()))?;
+        }
         let (rss_offset, rss_stride) = rss(btf)?;
         Ok(Self {
             fields,
             task_stats,
             signal_stats,
+            oom_stats,
             rss_offset,
             rss_stride,
         })
     }
 }
 
-/// A total this kernel may be built without (CONFIG_TASK_IO_ACCOUNTING,
-/// CONFIG_SCHED_INFO): absent is fine, another type is not.
+/// A number this kernel may be built without (CONFIG_TASK_IO_ACCOUNTING,
+/// CONFIG_SCHED_INFO) or be too old for: absent is fine, another type is not.
 fn optional(btf: &Btf, structure: &str, path: Option<&str>) -> Result<u32, BtfError> {
     let Some(path) = path else {
         return Ok(ABSENT);
     };
     match checked(btf, structure, path, FieldType::Integer(8)) {
-        Err(BtfError::NoField { .. }) => Ok(ABSENT),
+        Err(BtfError::NoField { .. } | BtfError::NoStructure { .. }) => Ok(ABSENT),
         other => other,
     }
 }

@@ -2,7 +2,11 @@
 
 use procmon_common::config::ABSENT;
 use procmon_common::probes::Family;
+<<<<<<< HEAD
 use procmon_common::{Feature, Operation, ProcessEntry, ThreadStat};
+=======
+use procmon_common::{OomStat, Operation, ProcessEntry, ThreadStat};
+>>>>>>> 9d244aed3ed7ed3df7f673fb773bea92dd248aa0
 
 use super::load::Kernel;
 use super::task_iter::SnapshotProcess;
@@ -122,6 +126,7 @@ impl Kernel {
         let mut totals = self.totals(accounts);
         totals.peak_rss = (entry.max_rss_pages > entry.max_rss_before)
             .then(|| entry.max_rss_pages * self.page_size());
+        hold(&mut totals, entry);
         totals
     }
 
@@ -186,6 +191,23 @@ impl Kernel {
             ..Totals::default()
         }
     }
+}
+
+/// Of one that was killed for want of memory: what it held then.
+fn hold(totals: &mut Totals, entry: &ProcessEntry) {
+    let held = |stat: OomStat| entry.held[stat.index()] << 10;
+    // Whoever is killed for its memory has some: 0 is what was not said.
+    if held(OomStat::VirtualMemory) == 0 {
+        return;
+    }
+    let kinds = [OomStat::Anonymous, OomStat::File, OomStat::Shared].map(held);
+    let rss = kinds.iter().sum();
+    [totals.rss_anon, totals.rss_file, totals.rss_shmem] = kinds.map(Some);
+    totals.rss = Some(rss);
+    totals.virtual_memory = Some(held(OomStat::VirtualMemory));
+    totals.page_tables = Some(held(OomStat::PageTables));
+    // The kernel may have taken the memory back before it could note the mark.
+    totals.peak_rss = totals.peak_rss.max(Some(rss));
 }
 
 /// The executable's name in a record.

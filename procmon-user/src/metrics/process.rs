@@ -269,7 +269,7 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         "Programs the process executed (successful execve).",
         |p, out| counter(p, out, Counter::Execs)),
     row("procmon.oom_kills", Sum, "{kill}", Probe, Switch::Memory,
-        "Times the kernel chose the process to be killed for want of memory; procmon.memory.peak_rss of its last point tells what it had held.",
+        "Times the kernel chose the process to be killed for want of memory; its last point has the memory it held then, or on older kernels procmon.memory.peak_rss alone.",
         |p, out| counter(p, out, Counter::OomKills)).opt_in(),
 ];
 

@@ -4,6 +4,7 @@ mod counts;
 mod groups;
 mod hide;
 mod locked_down;
+mod oom;
 mod payload;
 mod totals;
 

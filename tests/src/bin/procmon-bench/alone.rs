@@ -1,21 +1,11 @@
 //! Measuring while nobody else traces: another tracer's hooks would be in the
 //! base, and procmon's beside them would seem to be free.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use aya::programs::loaded_programs;
+use procmon_tests::tracers;
 
-/// How long to wait for other tracers to end; a detached one takes seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// BPF_PROG_TYPE_KPROBE, _TRACEPOINT, _PERF_EVENT, _RAW_TRACEPOINT and _TRACING
-/// (include/uapi/linux/bpf.h).
-const TRACING: [u32; 5] = [2, 5, 7, 17, 26];
 const ATTEMPTS: usize = 5;
 
 static DISTURBED: AtomicBool = AtomicBool::new(false);
@@ -32,43 +22,18 @@ pub fn with<A, T>(
     mut measure: impl FnMut() -> Result<T>,
 ) -> Result<T> {
     for _ in 0..ATTEMPTS {
-        let mut alone = wait()?;
+        let mut alone = tracers::wait_until_gone()?;
         let attached = attach()?;
-        let before = tracers()?;
+        let before = tracers::loaded()?;
         let result = measure()?;
-        alone &= tracers()? == before;
+        alone &= tracers::loaded()? == before;
         drop(attached);
         if alone {
             return Ok(result);
         }
     }
     DISTURBED.store(true, Ordering::Relaxed);
-    wait()?;
+    tracers::wait_until_gone()?;
     let _attached = attach()?;
     measure()
-}
-
-/// Waits until no tracing program is loaded; says whether that came to be.
-fn wait() -> Result<bool> {
-    let until = Instant::now() + PATIENCE;
-    while !tracers()?.is_empty() {
-        if Instant::now() > until {
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(true)
-}
-
-/// The loaded programs that hang on hooks of this kind.
-fn tracers() -> Result<BTreeSet<u32>> {
-    let mut found = BTreeSet::new();
-    for program in loaded_programs() {
-        // One that went while we looked is none.
-        let Ok(program) = program else { continue };
-        if TRACING.contains(&(program.program_type() as u32)) {
-            found.insert(program.id());
-        }
-    }
-    Ok(found)
 }

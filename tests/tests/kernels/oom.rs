@@ -1,0 +1,148 @@
+//! Killed for want of memory: whom, and what it held.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Read as _,
+    os::unix::{fs::OpenOptionsExt as _, process::ExitStatusExt as _},
+};
+
+use procmon_tests::{
+    Procmon, Program,
+    cgroup::{Cgroup, Controller},
+    jsonl::{self, Object},
+    need, victim,
+};
+
+use crate::{LIMIT, key};
+
+/// What the victims may have together.
+const ALLOWED: u64 = 64 << 20;
+
+#[test]
+fn an_oom_kill_is_the_victims_with_what_it_held() {
+    let cgroup = need!(Cgroup::new("oom", &[Controller::Memory]));
+    let [greedy, modest] = watch(&cgroup, "touch=134217728");
+    assert_eq!(modest.get("procmon.oom_kills"), Some(0.0));
+    assert_held(&greedy);
+}
+
+#[test]
+fn an_oom_kill_is_the_victims_when_its_first_thread_has_gone() {
+    let cgroup = need!(Cgroup::new("oom-threads", &[Controller::Memory]));
+    let [greedy, _] = watch(&cgroup, "leader-exit=0 touch=134217728");
+    assert_eq!(greedy.get("procmon.oom_kills"), Some(1.0));
+    assert_peak(&greedy);
+}
+
+/// The last objects of one that is killed by what it does, and of one that looks on in the same
+/// cgroup.
+fn watch(cgroup: &Cgroup, operations: &str) -> [Object; 2] {
+    cgroup.limit_memory(ALLOWED).unwrap();
+    let victim = victim::path().unwrap().display().to_string();
+    let start = |operations: &str| {
+        let words: Vec<&str> = operations.split_whitespace().collect();
+        let program = Program::start(&mut cgroup.command(&victim, &words)).unwrap();
+        let ready = |text: &str| text.contains("ready ");
+        program.wait_for_stdout(LIMIT, ready).unwrap();
+        program
+    };
+    let mut greedy = start(&format!("print-ready wait {operations}"));
+    let mut modest = start("print-ready wait");
+    let pids = [greedy.pid(), modest.pid()];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let procmon = Procmon::new("run")
+        .pid(pids[0])
+        .pid(pids[1])
+        .args(["--interval", "1s", "--jsonl"])
+        .arg(file.path())
+        .start()
+        .unwrap();
+    procmon
+        .wait_for_stderr(LIMIT, |text| text.contains("watching"))
+        .unwrap();
+    greedy.send(b"\n").unwrap();
+    let status = greedy.wait(LIMIT).unwrap().status;
+    assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
+    modest.close_stdin();
+    assert!(modest.wait(LIMIT).unwrap().status.success());
+    assert!(procmon.wait(LIMIT).unwrap().status.success());
+    assert_eq!(cgroup.oom_kills().unwrap(), 1, "by the kernel's own count");
+    let last = jsonl::last(&jsonl::read(file.path()).unwrap());
+    let of = |pid| last.values().find(|object| object.pid == pid).unwrap();
+    let ends = pids.map(|pid| of(pid).clone());
+    assert_eq!(ends[0].json["exited"]["signal"], "SIGKILL", "{:?}", ends[0]);
+    assert_eq!(ends[1].exit_code(), Some(0), "{:?}", ends[1]);
+    ends
+}
+
+/// Its highest resident set: near the limit, with the files that it maps and that the cgroup does
+/// not pay for.
+fn assert_peak(object: &Object) {
+    let peak = object.get("procmon.memory.peak_rss").unwrap();
+    let allowed = ALLOWED as f64;
+    assert!(
+        (allowed / 2.0..allowed + (8 << 20) as f64).contains(&peak),
+        "{object:?}"
+    );
+}
+
+/// What the kernel's log says of it, to the byte; older kernels tell the programs no more than who
+/// it was.
+fn assert_held(object: &Object) {
+    assert_eq!(object.get("procmon.oom_kills"), Some(1.0));
+    assert_peak(object);
+    let kind = |kind| object.get(&key("procmon.memory.rss", "procmon.memory.kind", kind));
+    let ours = [
+        object.get("process.memory.virtual"),
+        kind("anon"),
+        kind("file"),
+        kind("shmem"),
+    ];
+    if !tracepoint_tells() {
+        assert_eq!(ours, [None; 4]);
+        return;
+    }
+    let said = last_words(object.pid);
+    let word = |name: &str| -> f64 {
+        let (_, rest) = said
+            .split_once(&format!("{name}:"))
+            .unwrap_or_else(|| panic!("no {name} in {said}"));
+        let kib: u64 = rest.split("kB").next().unwrap().parse().unwrap();
+        (kib << 10) as f64
+    };
+    let kernels = ["total-vm", "anon-rss", "file-rss", "shmem-rss"].map(|name| Some(word(name)));
+    assert_eq!(ours, kernels, "{said}");
+    let rss = kernels[1..].iter().flatten().sum();
+    assert_eq!(object.get("process.memory.usage"), Some(rss));
+}
+
+fn tracepoint_tells() -> bool {
+    let format = "/sys/kernel/tracing/events/oom/mark_victim/format";
+    fs::read_to_string(format).unwrap().contains("anon_rss")
+}
+
+/// What the kernel logged last when it killed this process.
+fn last_words(pid: u32) -> String {
+    let mut log = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/kmsg")
+        .unwrap();
+    let mut last = None;
+    let mut record = [0; 16 << 10];
+    // One read a record; an error at the end, and where records were overwritten.
+    loop {
+        match log.read(&mut record) {
+            Ok(length) => {
+                let text = String::from_utf8_lossy(&record[..length]);
+                if text.contains(&format!("Killed process {pid} ")) {
+                    last = Some(text.into_owned());
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+            Err(error) => panic!("/dev/kmsg: {error}"),
+        }
+    }
+    last.expect("the kernel's log does not say who was killed")
+}
