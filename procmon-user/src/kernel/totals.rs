@@ -2,11 +2,7 @@
 
 use procmon_common::config::ABSENT;
 use procmon_common::probes::Family;
-<<<<<<< HEAD
-use procmon_common::{Feature, Operation, ProcessEntry, ThreadStat};
-=======
-use procmon_common::{OomStat, Operation, ProcessEntry, ThreadStat};
->>>>>>> 9d244aed3ed7ed3df7f673fb773bea92dd248aa0
+use procmon_common::{Feature, OomStat, Operation, ProcessEntry, ThreadStat};
 
 use super::load::Kernel;
 use super::task_iter::SnapshotProcess;

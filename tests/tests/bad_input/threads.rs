@@ -1,7 +1,12 @@
 //! More threads than the machine has pids for.
 
 use procmon_tests::{
-    Procmon, Program, Victim, cgroup::Cgroup, ground, jsonl::Object, need, sysctl::Sysctl,
+    Procmon, Program, Victim,
+    cgroup::{Cgroup, Controller},
+    ground,
+    jsonl::Object,
+    need,
+    sysctl::Sysctl,
 };
 
 use crate::support::*;
@@ -19,7 +24,7 @@ fn on_cpu_ns(objects: &[Object]) -> u64 {
 #[test]
 fn forty_thousand_threads_of_ten_processes_are_counted_to_their_end_with_all_their_cpu_time() {
     let _pids = need!(Sysctl::at_least("kernel/pid_max", 131_072));
-    let cgroup = need!(Cgroup::new("many-threads"));
+    let cgroup = need!(Cgroup::new("many-threads", &[Controller::Cpu]));
     let then = format!("threads={THREADS} wait");
     let mut victims: Vec<Victim> = (0..PROCESSES)
         .map(|_| Victim::held_in(&cgroup, &then).unwrap())
@@ -66,7 +71,7 @@ fn forty_thousand_threads_of_ten_processes_are_counted_to_their_end_with_all_the
 
 #[test]
 fn threads_that_come_and_go_while_every_process_is_watched_are_in_its_cpu_time() {
-    let cgroup = need!(Cgroup::new("brief-threads"));
+    let cgroup = need!(Cgroup::new("brief-threads", &[Controller::Cpu]));
     let mut victim = Victim::held_in(&cgroup, "thread=20000").unwrap();
     wait_asleep(victim.pid());
     let before = cgroup.cpu_ns().unwrap();

@@ -1,7 +1,13 @@
 //! execve by a thread that is not the leader: the others die, it takes the leader's place and
 //! pid, and the process goes on (de_thread of fs/exec.c).
 
-use procmon_tests::{Victim, cgroup::Cgroup, need, program::SOON, strace::file_key};
+use procmon_tests::{
+    Victim,
+    cgroup::{Cgroup, Controller},
+    need,
+    program::SOON,
+    strace::file_key,
+};
 
 use crate::{assert_counts_equal_strace, support::*};
 
@@ -54,7 +60,7 @@ fn exec_by_another_thread_loses_no_count() {
 
 #[test]
 fn exec_by_another_thread_loses_no_cpu_time_of_the_threads_it_kills() {
-    let cgroup = need!(Cgroup::new("exec-thread"));
+    let cgroup = need!(Cgroup::new("exec-thread", &[Controller::Cpu]));
     let mut victim = Victim::held_in(&cgroup, "open=5 exec-thread=4:/bin/cat").unwrap();
     wait_asleep(victim.pid());
     let kernel = cgroup.cpu_ns().unwrap();
