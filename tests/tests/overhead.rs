@@ -62,7 +62,7 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
     let procmon = Procmon::new("run")
         .pid(quiet.pid())
         .pid(busy.pid())
-        .args(["--interval", "200ms", "--overhead-budget", "1%", "--jsonl"])
+        .args(["--interval", "500ms", "--overhead-budget", "2%", "--jsonl"])
         .arg(&file)
         .arg("--report")
         .arg(&report)
