@@ -50,7 +50,7 @@ pub struct Options {
     /// Take procmon as it was built last
     #[arg(long)]
     no_build: bool,
-    /// Run this instead of the tests: procmon, victim and busybox's commands are on PATH
+    /// Run this instead of the tests: procmon, victim, procmon-bench and busybox's commands are on PATH
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -92,7 +92,9 @@ fn one(series: Series, options: &Options, tests: &[(String, PathBuf)]) -> Result
         init: release.join("init"),
         ..Contents::default()
     };
-    for name in ["procmon", "victim"] {
+    // The benchmark is large and no test wants it.
+    let bench = (!options.command.is_empty()).then_some("procmon-bench");
+    for name in ["procmon", "victim"].into_iter().chain(bench) {
         contents
             .programs
             .push((release.join(name), format!("{PROGRAMS}/{name}")));
