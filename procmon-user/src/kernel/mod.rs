@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod load;
 mod offsets;
+mod others;
 mod pod;
 mod prerequisites;
 mod probe;
@@ -22,6 +23,7 @@ pub use error::KernelError;
 #[doc(hidden)]
 pub use load::OBJECT;
 pub use load::{Kernel, Options, Scope, Sizes};
+pub use others::{Running, running};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use task_iter::{Snapshot, SnapshotProcess};
