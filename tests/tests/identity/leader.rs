@@ -1,6 +1,6 @@
 //! A leader that ends before the other threads is a zombie, of a process that lives on.
 
-use procmon_tests::{Victim, ground, program::SOON, strace::file_key};
+use procmon_tests::{Victim, ground, program::SOON, strace::file_key, victim};
 
 use crate::support::*;
 
@@ -26,6 +26,10 @@ fn assert_lives(object: &procmon_tests::jsonl::Object, road: &[&str]) {
     assert_eq!(ours, kernel, "{road:?} {object:?}");
     assert!(number(object, "process.memory.usage") > 0, "{road:?}");
     assert_eq!(object.executable(), "victim", "{road:?}");
+    let path = victim::path().unwrap().display().to_string();
+    for word in ["path", "command"] {
+        assert_eq!(object.json["process"][word], path, "{road:?}");
+    }
     assert!(!object.has_exited(), "{road:?}");
 }
 
