@@ -126,6 +126,13 @@ pub fn living(dir: &ProcessDir<'_>, buf: &mut Vec<u8>) -> Option<Living> {
     })
 }
 
+/// What stands before the names of the files that tell of a process's memory:
+/// nothing, or [`Living::prefix`] when its leader has ended before the others.
+pub fn prefix(dir: &ProcessDir<'_>, dead_leader: bool, buf: &mut Vec<u8>) -> String {
+    let living = dead_leader.then(|| living(dir, buf)).flatten();
+    living.map_or(String::new(), |living| living.prefix)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Value,

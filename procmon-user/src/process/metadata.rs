@@ -100,11 +100,7 @@ impl MetadataReader {
         let has_executable = !stat.is_kernel_thread() && !stat.is_zombie();
         // A leader that ended first has left it to the others.
         let dead_leader = stat.has_dead_leader();
-        let living = match dead_leader {
-            true => tasks::living(&dir, &mut self.buf),
-            false => None,
-        };
-        let living = living.map_or(String::new(), |living| living.prefix);
+        let living = tasks::prefix(&dir, dead_leader, &mut self.buf);
 
         let status = self.file(&dir, "status", status::parse);
         if let Some(status) = errors.keep("status", status)? {

@@ -24,7 +24,9 @@ fn assert_lives(object: &procmon_tests::jsonl::Object, road: &[&str]) {
     ]
     .map(|key| number(object, key));
     assert_eq!(ours, kernel, "{road:?} {object:?}");
-    assert!(number(object, "process.memory.usage") > 0, "{road:?}");
+    for key in ["process.memory.usage", "procmon.memory.uss"] {
+        assert!(number(object, key) > 0, "{road:?} {key}");
+    }
     assert_eq!(object.executable(), "victim", "{road:?}");
     let path = victim::path().unwrap().display().to_string();
     for word in ["path", "command"] {
