@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 
 use super::arguments::sizes;
 use super::failure::Failure;
-use crate::kernel::{Finding, Kernel, KernelError, Losses, Options, Prerequisites, Scope};
+use crate::frame::losses_in_words;
+use crate::kernel::{
+    Finding, Kernel, KernelError, Losses, Options, Prerequisites, Running, Scope, running,
+};
 use procmon_common::Loss;
 
 /// Say which probes work here, and why others do not
 ///
 /// Looks at privileges, BTF, tracefs, lockdown and the PID namespace, then loads and attaches
-/// every probe, and takes them off again. Ends with 3 when nothing can be counted.
+/// every probe, and takes them off again. Says what the procmons that run here have lost so
+/// far. Ends with 3 when nothing can be counted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// As JSON
@@ -29,10 +33,11 @@ pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
         children: false,
         sizes: sizes()?,
     });
+    let running = running();
     let text = if args.json {
-        format!("{:#}", as_json(&prerequisites, &kernel))
+        format!("{:#}", as_json(&prerequisites, &kernel, &running))
     } else {
-        as_text(&prerequisites, &kernel)
+        as_text(&prerequisites, &kernel, &running)
     };
     super::stdout(&text)?;
     Ok(match kernel {
@@ -44,7 +49,11 @@ pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) -> String {
+fn as_text(
+    prerequisites: &Prerequisites,
+    kernel: &Result<Kernel, KernelError>,
+    running: &Result<Vec<Running>, String>,
+) -> String {
     let mut text = format!("kernel {}\n\nHost\n", prerequisites.release);
     for finding in prerequisites.findings() {
         let mark = if finding.ok { "ok" } else { "--" };
@@ -81,6 +90,7 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                     map.name, map.limit
                 );
             }
+            lost_as_text(&mut text, kernel.losses(), running);
             let _ = write!(text, "\n{}", kernel.summary());
         }
         Err(error) => {
@@ -90,7 +100,32 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
     text
 }
 
-fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) -> Value {
+/// What was lost: in this short run, and by each procmon that runs.
+fn lost_as_text(text: &mut String, own: Losses, running: &Result<Vec<Running>, String>) {
+    let words = |losses: Losses| match losses.told() {
+        lost if lost.is_empty() => "nothing".to_owned(),
+        lost => losses_in_words(&lost),
+    };
+    text.push_str("\nLost\n");
+    let _ = writeln!(text, "      {:<10} {}", "just now", words(own));
+    match running {
+        Ok(running) => {
+            for other in running {
+                let whose = format!("pid {}", other.pid);
+                let _ = writeln!(text, "      {whose:<10} {}", words(other.losses));
+            }
+        }
+        Err(reason) => {
+            let _ = writeln!(text, "      {:<10} unknown: {reason}", "others");
+        }
+    }
+}
+
+fn as_json(
+    prerequisites: &Prerequisites,
+    kernel: &Result<Kernel, KernelError>,
+    running: &Result<Vec<Running>, String>,
+) -> Value {
     let finding = |finding: &Finding| {
         json!({
             "name": finding.name,
@@ -103,6 +138,13 @@ fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
         "kernel": prerequisites.release,
         "host": prerequisites.findings().map(finding),
     });
+    value["running"] = match running {
+        Ok(running) => running
+            .iter()
+            .map(|other| json!({"pid": other.pid, "losses": losses(other.losses)}))
+            .collect(),
+        Err(_) => Value::Null,
+    };
     match kernel {
         Ok(kernel) => {
             let probes: Vec<Value> = kernel

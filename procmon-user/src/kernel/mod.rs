@@ -11,6 +11,7 @@ mod fdinfo;
 mod features;
 mod load;
 mod offsets;
+mod others;
 mod pod;
 mod prerequisites;
 mod probe;
@@ -25,6 +26,7 @@ pub use error::KernelError;
 #[doc(hidden)]
 pub use load::OBJECT;
 pub use load::{Kernel, Options, Scope, Sizes};
+pub use others::{Running, running};
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use runs::{Runs, RunsByProbe, Sample, Sampling};

@@ -27,7 +27,7 @@ use crate::{build, shell, test, tools::fetch, workspace};
 /// The variable that names the file in which skipped tests are listed.
 pub const SKIP_LOG: &str = "PROCMON_SKIP_LOG";
 /// The tests that run in the machine.
-const TESTS: [&str; 2] = ["kernels", "exec_counts"];
+const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
 /// Those that want `lockdown=confidentiality`, which there is no way back from: they come last,
 /// and never on the host.
 pub const LOCKED_DOWN: &str = "locked_down";
