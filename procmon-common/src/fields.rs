@@ -81,6 +81,8 @@ fields! {
     TaskParent => "task_struct", "real_parent", Pointer;
     /// Group leader.
     TaskLeader => "task_struct", "group_leader", Pointer;
+    /// Link in the list of the group's threads.
+    TaskThreadNode => "task_struct", "thread_node.next", Pointer;
     /// Name.
     TaskComm => "task_struct", "comm", Bytes(16);
     /// `se.sum_exec_runtime`.
@@ -91,6 +93,8 @@ fields! {
     TaskArrival => "task_struct", "sched_info.last_arrival", Integer(8);
     /// Threads of the group.
     SignalThreads => "signal_struct", "nr_threads", Integer(4);
+    /// The list of the group's threads.
+    SignalThreadList => "signal_struct", "thread_head.next", Pointer;
     /// Exit status of the group.
     SignalExitCode => "signal_struct", "group_exit_code", Integer(4);
     /// High-water mark of resident pages, set when the group dies.

@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod counters;
+pub mod features;
 pub mod fields;
 pub mod oom;
 pub mod probes;
@@ -15,6 +16,7 @@ pub mod tasks;
 
 pub use config::Config;
 pub use counters::{Counter, Loss, Operation};
+pub use features::{Feature, Features};
 pub use fields::Field;
 pub use oom::OomStat;
 pub use probes::Probe;

@@ -1,6 +1,6 @@
 //! The table of probes: which program hangs on which hook.
 
-use crate::Operation;
+use crate::{Feature, Operation};
 
 /// The family a probe belongs to; what `procmon doctor` groups by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,14 @@ pub enum Hook {
         tracepoint: &'static str,
         /// (program, function).
         exits: &'static [(&'static str, &'static str)],
+    },
+    /// None of its own: a part of another probe's program that can be switched
+    /// off. It does as that probe does.
+    Part {
+        /// The probe whose program it is part of, above it in the table.
+        of: &'static str,
+        /// The part.
+        feature: Feature,
     },
 }
 
@@ -104,6 +112,22 @@ const fn network(
     }
 }
 
+const fn part(
+    name: &'static str,
+    program: &'static str,
+    family: Family,
+    of: &'static str,
+    feature: Feature,
+) -> Probe {
+    Probe {
+        name,
+        program,
+        family,
+        hook: Hook::Part { of, feature },
+        operation: None,
+    }
+}
+
 /// Every probe, in the order in which they are attached: lifecycle first, so
 /// that no process is born unseen while the others follow.
 pub const PROBES: &[Probe] = &[
@@ -120,6 +144,20 @@ pub const PROBES: &[Probe] = &[
         "sched_process_exec",
     ),
     btf("switch", "context_switch", Family::Sched, "sched_switch"),
+    part(
+        "run_queue",
+        "context_switch",
+        Family::Sched,
+        "switch",
+        Feature::RunQueue,
+    ),
+    part(
+        "off_cpu",
+        "context_switch",
+        Family::Sched,
+        "switch",
+        Feature::OffCpu,
+    ),
     Probe {
         name: "snapshot",
         program: "task_snapshot",
@@ -175,6 +213,13 @@ pub const PROBES: &[Probe] = &[
         &["mremap"],
     ),
     syscall("brk", "exit_brk", Family::Memory, Operation::Brk, &["brk"]),
+    part(
+        "mapping_bytes",
+        "exit_mmap",
+        Family::Memory,
+        "mmap",
+        Feature::MappingBytes,
+    ),
     syscall(
         "open",
         "exit_open",

@@ -114,6 +114,8 @@ pub struct ThreadState {
     pub met: u64,
     /// 1 when [`ThreadState::blocked_ns`] is of CLOCK_MONOTONIC.
     pub monotonic: u64,
+    /// [`crate::Features::epoch`] of what is noted here; 0 when nothing is.
+    pub epoch: u64,
 }
 
 /// What [`ThreadState::tracked`] says.
@@ -207,7 +209,7 @@ pub struct EntryRecord {
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<EntryRecord>() == 8);
-    assert!(size_of::<ThreadState>() == 56);
+    assert!(size_of::<ThreadState>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.
     assert!(size_of::<ProcessEntry>().is_multiple_of(8) && size_of::<ProcessEntry>() < 4000);

@@ -15,6 +15,7 @@ mod atomic;
 mod count;
 mod iter;
 mod maps;
+mod members;
 mod offsets;
 mod probes;
 mod process;

@@ -8,7 +8,7 @@ use aya_ebpf::helpers::generated::bpf_task_storage_get;
 use aya_ebpf::macros::btf_map;
 use procmon_common::config::SYSCALL_NUMBERS;
 use procmon_common::records::LeaderRecord;
-use procmon_common::{Loss, ProcessEntry, ThreadState};
+use procmon_common::{Features, Loss, ProcessEntry, ThreadState};
 
 use crate::atomic;
 use crate::offsets::Object;
@@ -26,6 +26,10 @@ pub static EVENTS: RingBuf<ProcessEntry, { 8 << 20 }> = RingBuf::new();
 /// What was lost, by [`Loss`].
 #[btf_map]
 pub static LOSSES: Array<u64, { Loss::COUNT }> = Array::new();
+
+/// The [`Features`] that are on.
+#[btf_map]
+pub static FEATURES: Array<u64, 1> = Array::new();
 
 /// One entry of zeros, to insert from: it is too large for the stack.
 #[btf_map]
@@ -97,6 +101,16 @@ fn storage(task: Object, flags: u64) -> Option<*mut ThreadState> {
         None
     } else {
         Some(state.cast())
+    }
+}
+
+/// What user space wants counted just now.
+#[inline(always)]
+pub fn features() -> Features {
+    match FEATURES.get_ptr(0) {
+        // SAFETY: a map value, which user space may change at any time.
+        Some(features) => Features(unsafe { ptr::read_volatile(features) }),
+        None => Features::default(),
     }
 }
 

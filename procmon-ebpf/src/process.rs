@@ -1,5 +1,7 @@
 //! Making, filling and publishing the entry of a process.
 
+use core::ptr;
+
 use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::generated::{
     bpf_ktime_get_boot_ns, bpf_map_update_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
@@ -10,7 +12,7 @@ use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
 use crate::atomic;
-use crate::maps::{COUNTERS, EVENTS, TEMPLATE, lose, thread_or_new};
+use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
 use crate::offsets::{Object, address, config, load, peek, task_stat};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
@@ -60,12 +62,12 @@ pub fn insert(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
     COUNTERS.get_ptr_mut(tgid)
 }
 
-/// Fills in who a process is, from any of its threads.
+/// Fills in who a process is, from any of its threads and the address space.
 ///
 /// # Safety
 /// `entry` is a map value, `task` a task the verifier knows.
 #[inline(always)]
-pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
+pub unsafe fn identify(entry: *mut ProcessEntry, task: Object, mm: u64) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
         (*entry).pid = load(task, Field::TaskTgid);
@@ -73,7 +75,7 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
         (*entry).parent = peek(parent as Object, Field::TaskTgid);
         let leader: u64 = load(task, Field::TaskLeader);
         (*entry).start_ns = peek(leader as Object, Field::TaskStart);
-        identify_program(entry, task);
+        identify_program(entry, task, mm);
     }
 }
 
@@ -82,12 +84,11 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
 /// # Safety
 /// As [`identify`].
 #[inline(always)]
-pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object) {
+pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object, mm: u64) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
         let cred: u64 = load(task, Field::TaskCred);
         (*entry).uid = peek(cred as Object, Field::CredUid);
-        let mm: u64 = load(task, Field::TaskMm);
         (*entry).brk = peek(mm as Object, Field::MmBrk);
         let signal: u64 = load(task, Field::TaskSignal);
         (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);
@@ -130,6 +131,8 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
             (*state).runtime = load(task, Field::TaskRuntime);
             (*state).run_delay = load(task, Field::TaskRunDelay);
             (*state).met = load(task, Field::TaskArrival);
+            // Last: until then a switch of the thread only takes note itself.
+            ptr::write_volatile(&raw mut (*state).epoch, features().epoch());
             atomic::add(&raw mut (*entry).threads, 1);
         }
     }

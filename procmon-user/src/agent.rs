@@ -118,7 +118,7 @@ enum Next {
     Last,
 }
 
-/// Waits for the next tick, taking in ends meanwhile.
+/// Waits for the next tick, taking in ends and minding the overhead meanwhile.
 fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Next> {
     let wakeup = collector.wakeup();
     let mut grace = None;
@@ -138,7 +138,8 @@ fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Ne
             }
         }
         let until = grace.map_or(due, |grace: Instant| grace.min(due));
-        match control.wait(until, wakeup)? {
+        match control.wait(until.min(collector.overhead_due()), wakeup)? {
+            Wake::Due if Instant::now() < until => collector.mind_overhead()?,
             Wake::Due if grace.is_none() => return Ok(Next::Tick),
             Wake::Due | Wake::Told => {}
             Wake::Events => {

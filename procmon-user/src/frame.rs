@@ -95,11 +95,40 @@ pub struct Filesystem {
     pub reserved: u64,
 }
 
+/// A change of a probe's state: the event `procmon.probe.state_changed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeChange {
+    /// `procmon.probe`.
+    pub probe: &'static str,
+    /// `procmon.probe.state` from now on.
+    pub state: &'static str,
+    /// Why; `None` for an active one.
+    pub reason: Option<String>,
+}
+
+/// Runs of a probe's programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeRuns {
+    /// `procmon.probe`.
+    pub probe: &'static str,
+    /// How often they ran.
+    pub runs: u64,
+    /// How long, all runs together.
+    pub time: Duration,
+}
+
 /// How procmon itself does: the source of `procmon.agent.*`.
 #[derive(Clone, Debug, Default)]
 pub struct AgentHealth {
     /// (probe, state): active, degraded, unsupported, failed or detached.
     pub probes: Vec<(&'static str, &'static str)>,
+    /// Probes whose state has changed since the last frame.
+    pub changes: Vec<ProbeChange>,
+    /// Runs of the probes' programs while they were measured, 1 s in 30.
+    pub probe_runs: Vec<ProbeRuns>,
+    /// What procmon took in the last 30 s, its programs and the agent, in
+    /// cores; `None` when it is not known (yet).
+    pub overhead: Option<f64>,
     /// (event, reason, count): what the kernel half lost.
     pub events_lost: Vec<(&'static str, &'static str, u64)>,
     /// (map, entries, most entries, bytes of kernel memory).

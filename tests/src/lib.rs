@@ -8,15 +8,18 @@ pub mod births;
 pub mod cgroup;
 pub mod collector;
 pub mod environment;
+pub mod ground;
 pub mod jsonl;
 pub mod point;
 pub mod procmon;
 pub mod program;
 pub mod skip;
 pub mod strace;
+pub mod sysctl;
 pub mod time;
 pub mod tracers;
 pub mod victim;
+pub mod watching;
 
 pub use self::{
     collector::{Collector, Protocol},

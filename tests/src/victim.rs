@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context as _, Result};
 
 use crate::{
+    cgroup::Cgroup,
     environment,
     program::{Output, Program, SOON},
 };
@@ -28,9 +29,21 @@ impl Victim {
 
     /// Starts it and waits until it stands at a `wait` before the given operations.
     pub fn held_before(operations: &str) -> Result<Self> {
-        let victim = Self::start(&format!("print-ready wait {operations}"))?;
-        victim.wait_ready(1)?;
-        Ok(victim)
+        Self::start(&held(operations))?.once_ready()
+    }
+
+    /// The same in a cgroup, whose CPU time from then on is the victim's alone.
+    pub fn held_in(cgroup: &Cgroup, operations: &str) -> Result<Self> {
+        let operations = held(operations);
+        let operations: Vec<&str> = operations.split_whitespace().collect();
+        let victim = path()?.display().to_string();
+        let program = Program::start(&mut cgroup.command(&victim, &operations))?;
+        Self { program }.once_ready()
+    }
+
+    fn once_ready(self) -> Result<Self> {
+        self.wait_ready(1)?;
+        Ok(self)
     }
 
     /// Waits for the n-th `ready` line. What it waits for next, it does not yet wait for; a byte
@@ -77,4 +90,8 @@ impl Victim {
         self.program.close_stdin();
         self.program.wait(SOON)
     }
+}
+
+fn held(operations: &str) -> String {
+    format!("print-ready wait {operations}")
 }

@@ -15,7 +15,7 @@ use procmon_common::{Field, Loss, ProcessEntry, ThreadStat};
 
 use crate::maps::{COUNTERS, SCRATCH, thread};
 use crate::offsets::{Object, address, config, load, peek, peek_at, signal_stat, task_stat};
-use crate::{atomic, process};
+use crate::{atomic, members, process};
 
 /// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
 const TASK_DEAD: u32 = 0x80;
@@ -128,7 +128,8 @@ unsafe fn counted(task: Object, tgid: u32) -> Option<*mut ProcessEntry> {
 unsafe fn begin(entry: *mut ProcessEntry, task: Object) {
     // SAFETY: the caller's; indexes in bounds.
     unsafe {
-        process::identify(entry, task);
+        let holder = members::holder(task);
+        process::identify(entry, task, peek(holder, Field::TaskMm));
         (*entry).since_ns = bpf_ktime_get_boot_ns();
         let signal: u64 = load(task, Field::TaskSignal);
         let mut index = 0;
@@ -211,9 +212,10 @@ unsafe fn describe(record: *mut LeaderRecord, task: Object, tgid: u32, dead: boo
             (*record).signal_stats[index] = signal_stat(signal, index);
             index += 1;
         }
-        let files: u64 = load(task, Field::TaskFiles);
+        let holder = members::holder(task);
+        let files: u64 = peek(holder, Field::TaskFiles);
         (*record).descriptors = descriptors(files as Object);
-        let mm: u64 = load(task, Field::TaskMm);
+        let mm: u64 = peek(holder, Field::TaskMm);
         (*record).has_mm = (mm != 0) as u32;
         memory(record, mm as Object);
         process::executable(&raw mut (*record).executable, task, mm);

@@ -60,7 +60,7 @@ fn fork(parent: Object, child: Object) {
             return;
         };
         if let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) {
-            process::identify(entry, child);
+            process::identify(entry, child, load(child, Field::TaskMm));
             (*entry).parent = parent_tgid;
             (*entry).since_ns = (*entry).start_ns;
             process::track(entry, child);
@@ -79,7 +79,7 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
             if (*entry).state == state::PENDING {
                 restart(entry);
             }
-            process::identify_program(entry, task);
+            process::identify_program(entry, task, load(task, Field::TaskMm));
             count::add(entry, Counter::Execs, 1);
         }
     }

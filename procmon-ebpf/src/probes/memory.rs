@@ -6,9 +6,10 @@
 
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
-use procmon_common::{Counter, Field, Operation, ProcessEntry};
+use procmon_common::{Counter, Feature, Field, Operation, ProcessEntry};
 
 use super::syscall::{registers, result};
+use crate::maps::features;
 use crate::offsets::{Object, config, load};
 use crate::{atomic, count};
 
@@ -52,10 +53,10 @@ pub fn exit_brk(ctx: TracePointContext) -> u32 {
 }
 
 /// Counts an mmap(addr, length, ...). Here and below the registers are got only
-/// for a call that succeeded: it takes two helpers.
+/// for a call that succeeded, while its bytes are counted: it takes two helpers.
 #[inline(always)]
 pub fn mmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(entry, Operation::Mmap, ret) {
+    if count::call(entry, Operation::Mmap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
@@ -66,7 +67,7 @@ pub fn mmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i
 /// Counts a munmap(addr, length).
 #[inline(always)]
 pub fn munmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(entry, Operation::Munmap, ret) {
+    if count::call(entry, Operation::Munmap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
@@ -77,7 +78,7 @@ pub fn munmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret:
 /// Counts an mremap(old, old_size, new_size, flags).
 #[inline(always)]
 pub fn mremap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(entry, Operation::Mremap, ret) {
+    if count::call(entry, Operation::Mremap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let (old, new, flags): (u64, u64, u64) = unsafe {
@@ -103,9 +104,14 @@ pub fn brk(entry: *mut ProcessEntry, ret: i64) {
     // Exchanged, so that the changes add up to the truth whichever thread's
     // exit comes first. SAFETY: a map value.
     let old = unsafe { atomic::swap(&raw mut (*entry).brk, ret as u64) };
-    if old != 0 {
+    if old != 0 && counts_bytes() {
         change(entry, pages(old), pages(ret as u64));
     }
+}
+
+#[inline(always)]
+fn counts_bytes() -> bool {
+    features().has(Feature::MappingBytes)
 }
 
 #[inline(always)]

@@ -8,15 +8,18 @@
 //! that comes gets its own after the hook). It left when it had come plus what
 //! it ran; from there to its next arrival it was off the CPU, but for the wait.
 //! So the kernel's clock serves: no clock read, and no hook on wakeups.
+//!
+//! The histogram of the waits and the time off the CPU are features that may be
+//! off; the end of a thread is not.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::counters::wait_bucket;
 use procmon_common::records::{state, thread};
-use procmon_common::{Counter, Field, ProcessEntry, ThreadState};
+use procmon_common::{Counter, Feature, Features, Field, ProcessEntry, ThreadState};
 
-use crate::maps::{COUNTERS, thread};
+use crate::maps::{COUNTERS, features, thread};
 use crate::offsets::{Object, load};
 use crate::{atomic, count, process};
 
@@ -34,23 +37,28 @@ pub fn context_switch(ctx: BtfTracePointContext) -> i32 {
     let why: u32 = ctx.arg(3);
     if why & TASK_DEAD != 0 {
         last_switch(previous);
-    } else if let Some(thread) = thread(previous) {
+        return 0;
+    }
+    let features = features();
+    if features.has_waits()
+        && let Some(thread) = thread(previous)
+    {
         // A preempted thread stays runnable whatever its state says.
         let why = if preempted & 1 != 0 { 0 } else { why };
-        switch(previous, thread, why);
+        switch(previous, thread, why, features);
     }
     0
 }
 
 #[inline(always)]
-fn switch(task: Object, thread: *mut ThreadState, why: u32) {
+fn switch(task: Object, thread: *mut ThreadState, why: u32, features: Features) {
     // SAFETY: a task the verifier knows; map values.
     unsafe {
         let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskTgid)) else {
             return;
         };
-        let stretch = settle(task, thread, entry);
-        if why == 0 {
+        let stretch = settle(task, thread, entry, features);
+        if why == 0 || !features.has(Feature::OffCpu) {
             (*thread).blocked_ns = 0;
             return;
         }
@@ -75,12 +83,18 @@ struct Stretch {
     ran: u64,
 }
 
-/// Books what passed since the thread's last switch.
+/// Books what passed since the thread's last switch; of a thread of which
+/// nothing is noted yet, or nothing of this epoch, it only takes note.
 ///
 /// # Safety
 /// `thread` and `entry` are map values, `task` a task the verifier knows.
 #[inline(always)]
-unsafe fn settle(task: Object, thread: *mut ThreadState, entry: *mut ProcessEntry) -> Stretch {
+unsafe fn settle(
+    task: Object,
+    thread: *mut ThreadState,
+    entry: *mut ProcessEntry,
+    features: Features,
+) -> Stretch {
     // SAFETY: the caller's; the bucket is in bounds.
     unsafe {
         let runtime: u64 = load(task, Field::TaskRuntime);
@@ -90,13 +104,19 @@ unsafe fn settle(task: Object, thread: *mut ThreadState, entry: *mut ProcessEntr
         let waited = run_delay.wrapping_sub((*thread).run_delay);
         (*thread).runtime = runtime;
         (*thread).run_delay = run_delay;
-        if (*entry).state == state::ACTIVE {
-            atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
-            if waited != 0 {
-                count::add(entry, Counter::RunQueueWait, waited);
+        if (*thread).epoch != features.epoch() {
+            (*thread).epoch = features.epoch();
+            (*thread).met = arrival;
+            (*thread).blocked_ns = 0;
+        } else if (*entry).state == state::ACTIVE {
+            if features.has(Feature::RunQueue) {
+                atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
+                if waited != 0 {
+                    count::add(entry, Counter::RunQueueWait, waited);
+                }
             }
             let blocked_ns = (*thread).blocked_ns;
-            if blocked_ns != 0 {
+            if blocked_ns != 0 && features.has(Feature::OffCpu) {
                 let back = if (*thread).monotonic == 0 {
                     arrival
                 } else {
@@ -163,8 +183,9 @@ fn last_switch(task: Object) {
         if let Some(thread) = thread(task) {
             counted = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD)
                 == thread::ALIVE;
-            if counted {
-                settle(task, thread, entry);
+            let features = features();
+            if counted && features.has_waits() {
+                settle(task, thread, entry, features);
             }
         }
         process::bury(entry, task);

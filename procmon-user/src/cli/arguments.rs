@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
+use crate::collector::Contract;
 use crate::kernel::Sizes;
 
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Three times the shortest sample.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(300);
 
 /// How often, how long, and where to.
 #[derive(Debug, Args)]
@@ -71,17 +74,65 @@ pub fn sizes() -> Result<Sizes, Failure> {
     })
 }
 
-/// A number in a variable; empty is unset.
+/// The overhead contract with this budget; how long procmon is looked at
+/// before it is judged is in the environment.
+pub fn contract(budget: Option<f64>) -> Result<Contract, Failure> {
+    let period = value(
+        "PROCMON_OVERHEAD_PERIOD",
+        "a time from 300ms to 24h, as in 30s",
+        |text| {
+            let period = time(text).ok()?;
+            (SHORTEST_PERIOD..=LONGEST)
+                .contains(&period)
+                .then_some(period)
+        },
+    )?;
+    Ok(Contract {
+        budget,
+        period: period.unwrap_or(Contract::default().period),
+    })
+}
+
+/// A number in a variable.
 fn number(variable: &str, wanted: &str, fits: fn(u32) -> bool) -> Result<Option<u32>, Failure> {
+    value(variable, wanted, |text| {
+        text.parse().ok().filter(|number| fits(*number))
+    })
+}
+
+/// A value in a variable; empty is unset.
+fn value<T>(
+    variable: &str,
+    wanted: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Failure> {
     let Some(value) = std::env::var_os(variable).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     value
         .to_str()
-        .and_then(|text| text.parse().ok())
-        .filter(|number| fits(*number))
+        .and_then(read)
         .map(Some)
         .ok_or_else(|| Failure::Usage(format!("{variable}={}: not {wanted}", value.display())))
+}
+
+/// A part of one core: `2%`, or `off` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget(pub Option<f64>);
+
+impl std::str::FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.strip_suffix('%')
+            .and_then(|number| number.trim_end().parse::<f64>().ok())
+            .filter(|percent| *percent > 0.0 && percent.is_finite())
+            .map(|percent| Self(Some(percent / 100.0)))
+            .ok_or_else(|| "write a share of one core above 0, as in 2% or 0.5%, or off".to_owned())
+    }
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -116,6 +167,19 @@ mod tests {
         assert_eq!(interval("24h"), Ok(LONGEST));
         for outside in ["9ms", "24h 1ms", "0s", "0", "soon", ""] {
             assert!(interval(outside).unwrap_err().contains("from 10ms to 24h"));
+        }
+    }
+
+    #[test]
+    fn a_budget_is_a_share_of_a_core_or_off() {
+        assert_eq!("2%".parse(), Ok(Budget(Some(0.02))));
+        assert_eq!("0.5 %".parse(), Ok(Budget(Some(0.005))));
+        assert_eq!("off".parse(), Ok(Budget(None)));
+        for wrong in ["2", "0%", "-1%", "%", "inf%", "nan%", ""] {
+            assert!(
+                wrong.parse::<Budget>().unwrap_err().contains("2%"),
+                "{wrong}"
+            );
         }
     }
 

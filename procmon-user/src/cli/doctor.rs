@@ -60,7 +60,7 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                 let mark = if status.state.works() { "ok" } else { "--" };
                 let _ = write!(
                     text,
-                    "  {mark}  {:<10} {:<10} {}",
+                    "  {mark}  {:<10} {:<13} {}",
                     status.family(),
                     status.probe.name,
                     status.state.name()

@@ -13,7 +13,7 @@ use log::{error, info};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::arguments::Common;
+use super::arguments::{Common, contract};
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::signals::end_at_once;
@@ -76,7 +76,7 @@ fn as_own(failure: Failure) -> Failure {
 async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let mut collector = Collector::open(Selection::Command, common.kernel()?)?;
+    let mut collector = Collector::open(Selection::Command, common.kernel()?, contract(None)?)?;
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());

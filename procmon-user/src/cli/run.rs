@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use log::info;
 use tokio::sync::oneshot;
 
-use super::arguments::Common;
+use super::arguments::{Budget, Common, contract};
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::signals::Signals;
@@ -33,6 +33,13 @@ pub struct Args {
     /// With --all: kernel threads too
     #[arg(long, requires = "all", conflicts_with = "pid")]
     kernel_threads: bool,
+    /// What procmon may take of one core, its kernel programs included
+    ///
+    /// Judged every 30 seconds. Past it the optional probes are detached, one a time: the
+    /// run-queue histogram, off-CPU time, mapping bytes; they come back when it is calm. `off`
+    /// for no limit.
+    #[arg(long, value_name = "SHARE", default_value = "2%")]
+    overhead_budget: Budget,
     #[command(flatten)]
     common: Common,
 }
@@ -63,7 +70,8 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
         ));
     }
     let plan = Plan::new(&args.common, args.all)?;
-    let collector = Collector::open(args.selection(), args.common.kernel()?)?;
+    let contract = contract(args.overhead_budget.0)?;
+    let collector = Collector::open(args.selection(), args.common.kernel()?, contract)?;
     info!("{}", greeting(&args, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

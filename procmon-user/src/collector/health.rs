@@ -5,6 +5,7 @@ use std::time::Duration;
 use procmon_common::Loss;
 
 use super::kernel_road::KernelRoad;
+use super::overhead::Overhead;
 use crate::frame::AgentHealth;
 use crate::proc::ReadErrors;
 
@@ -25,18 +26,21 @@ impl Health {
     /// With the kernel half's part.
     pub fn with_kernel(
         &self,
-        road: &KernelRoad,
+        road: &mut KernelRoad,
         processes: usize,
         errors: &ReadErrors,
+        overhead: &Overhead,
     ) -> AgentHealth {
+        let changes = road.take_changes();
         let kernel = road.kernel();
         let losses = road.losses();
-        let mut health = self.without_kernel(errors);
+        let mut health = self.without_kernel(errors, overhead);
         health.probes = kernel
             .probes()
             .iter()
             .map(|status| (status.probe.name, status.state.name()))
             .collect();
+        health.changes = changes;
         health.events_lost = Loss::ALL
             .iter()
             .filter(|loss| **loss != Loss::NoRoomAtSnapshot)
@@ -57,7 +61,7 @@ impl Health {
     }
 
     /// Without it.
-    pub fn without_kernel(&self, errors: &ReadErrors) -> AgentHealth {
+    pub fn without_kernel(&self, errors: &ReadErrors, overhead: &Overhead) -> AgentHealth {
         let usage = own_usage();
         AgentHealth {
             tick_duration: self.took,
@@ -65,6 +69,8 @@ impl Health {
             read_errors: errors.as_slice().to_vec(),
             cpu_ns: usage.0,
             memory_bytes: usage.1,
+            probe_runs: overhead.runs(),
+            overhead: overhead.cores(),
             ..AgentHealth::default()
         }
     }
@@ -83,7 +89,7 @@ pub fn words(loss: Loss) -> (&'static str, &'static str) {
 }
 
 /// CPU time (getrusage(2)) and resident set (/proc/self/statm) of procmon.
-fn own_usage() -> (u64, u64) {
+pub fn own_usage() -> (u64, u64) {
     // SAFETY: getrusage(2) fills in the whole structure, whose integers may
     // be zero beforehand.
     let usage = unsafe {

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use log::warn;
+use procmon_common::Feature;
 use procmon_common::records::state;
 
 use super::observed::{End, Observed};
 use crate::kernel::{Kernel, KernelError};
 use crate::proc::{ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::identity::TICKS_PER_SECOND;
-use crate::process::{ProbeCounters, ProcessId, Totals};
+use crate::process::{ProcessId, Totals};
 
 const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
@@ -92,9 +93,12 @@ fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
         id,
         totals,
         counted_since: entry.map(|entry| entry.since_ns),
-        probes: entry.map(|entry| ProbeCounters {
-            switches: false,
-            ..kernel.probe_counters(&entry)
+        probes: entry.map(|entry| {
+            let mut probes = kernel.probe_counters(&entry);
+            for unseen in [Feature::RunQueue, Feature::OffCpu] {
+                probes.features[unseen.index()] = None;
+            }
+            probes
         }),
         executable: None,
         parent_pid: None,

@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 
 use log::{debug, warn};
 use procmon_common::records::state;
-use procmon_common::{Counter, Loss, ProcessEntry};
+use procmon_common::{Counter, Feature, Loss, ProcessEntry};
 
 use super::chosen::Selection;
+use super::gaps::Gaps;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
+use crate::frame::ProbeChange;
 use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::ProcessId;
+use crate::process::{ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -32,6 +34,8 @@ pub struct KernelRoad {
     verified: bool,
     buffer: Vec<u8>,
     hidden: Hidden,
+    gaps: Gaps,
+    changes: Vec<ProbeChange>,
     /// How many updates had found no entry when /proc was last searched.
     strays: u64,
 }
@@ -66,6 +70,8 @@ impl KernelRoad {
             verified: false,
             buffer: Vec::new(),
             hidden: Hidden::default(),
+            gaps: Gaps::default(),
+            changes: Vec::new(),
             strays: 0,
         };
         for pid in selection.pids() {
@@ -85,6 +91,53 @@ impl KernelRoad {
     /// The kernel half.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    /// Switches a feature off.
+    ///
+    /// # Errors
+    /// When the kernel half's map cannot be written.
+    pub fn switch_off(&mut self, feature: Feature, reason: String) -> Result<(), CollectError> {
+        self.kernel.switch_off(feature, reason)?;
+        self.gaps.begin(feature, proc::clock::now_boot_ns());
+        self.note_change(feature);
+        Ok(())
+    }
+
+    /// Switches a feature on again; what it counts begins anew.
+    ///
+    /// # Errors
+    /// When the kernel half's maps cannot be read or written.
+    pub fn switch_on(&mut self, feature: Feature) -> Result<(), CollectError> {
+        let snapshot = self.kernel.snapshot()?;
+        let entries = snapshot.iter().map(|process| &process.entry);
+        let hidden = self.hidden.pids();
+        let hidden: Vec<_> = hidden
+            .iter()
+            .filter_map(|pid| self.kernel.entry(*pid))
+            .collect();
+        let entries = entries.chain(&hidden).map(|entry| (entry_id(entry), entry));
+        self.gaps.end(feature, proc::clock::now_boot_ns(), entries);
+        self.kernel.switch_on(feature)?;
+        self.note_change(feature);
+        Ok(())
+    }
+
+    fn note_change(&mut self, feature: Feature) {
+        let Some(status) = self.kernel.status_of(feature) else {
+            return;
+        };
+        warn!("probe {status}");
+        self.changes.push(ProbeChange {
+            probe: status.probe.name,
+            state: status.state.name(),
+            reason: status.state.reason().map(str::to_owned),
+        });
+    }
+
+    /// Probes whose state has changed since this was last asked.
+    pub fn take_changes(&mut self) -> Vec<ProbeChange> {
+        std::mem::take(&mut self.changes)
     }
 
     /// What was lost until the last tick.
@@ -171,6 +224,7 @@ impl KernelRoad {
         for entry in &entries {
             let observed = self.ended(entry);
             self.accounts.remove(&observed.id);
+            self.gaps.forget(observed.id);
             seen.ended.push(observed);
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
@@ -204,9 +258,17 @@ impl KernelRoad {
         for pid in candidates {
             let (kernel, root) = (&mut self.kernel, &self.root);
             match self.hidden.observe(kernel, root, pid, now_ns, errors)? {
-                Some(observed) => seen.live.push(observed),
+                Some(mut observed) => {
+                    self.gaps.apply_to(&mut observed);
+                    seen.live.push(observed);
+                }
                 None => {
-                    seen.ended.extend(self.hidden.end(kernel, pid, now_ns));
+                    let mut ended = self.hidden.end(kernel, pid, now_ns);
+                    if let Some(observed) = &mut ended {
+                        self.gaps.apply_to(observed);
+                        self.gaps.forget(observed.id);
+                    }
+                    seen.ended.extend(ended);
                     self.waited_for.remove(&pid);
                 }
             }
@@ -222,6 +284,25 @@ impl KernelRoad {
             && self.kernel.entry(pid).is_none()
             && read_totals(&self.root, pid, &mut ReadErrors::default())
                 .is_ok_and(|reading| !reading.facts.kernel_thread && !reading.facts.zombie)
+    }
+
+    /// What an entry tells of a process, which ended at `exit_ns` if it did.
+    fn observed(&self, entry: &ProcessEntry, exit_ns: Option<u64>, totals: Totals) -> Observed {
+        let id = entry_id(entry);
+        let mut probes = self.kernel.probe_counters(entry);
+        self.gaps.apply(id, exit_ns, &mut probes);
+        Observed {
+            id,
+            totals,
+            probes: Some(probes),
+            counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
+            executable: Some(executable(&entry.executable)),
+            parent_pid: (entry.parent != 0).then_some(entry.parent),
+            user_id: Some(entry.uid),
+            generation: Some(entry.counters[Counter::Execs.index()]),
+            kernel_thread: false,
+            end: None,
+        }
     }
 
     fn live(
@@ -244,7 +325,7 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        let mut observed = observe(&self.kernel, &process.entry, totals);
+        let mut observed = self.observed(&process.entry, None, totals);
         observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
         observed.user_id = Some(process.leader.uid);
         observed.executable = Some(executable(&process.leader.executable));
@@ -256,7 +337,7 @@ impl KernelRoad {
         let accounts = self.accounts.entry(id).or_default();
         let mut totals = self.kernel.final_totals(entry, accounts);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
-        let mut observed = observe(&self.kernel, entry, totals);
+        let mut observed = self.observed(entry, Some(entry.exit_ns).filter(|ns| *ns != 0), totals);
         let status = (entry.state == state::EXITED).then_some(entry.exit_code);
         observed.end = Some(End::of_wait_status(entry.exit_ns, status));
         observed
@@ -273,7 +354,7 @@ impl KernelRoad {
         let accounts = self.accounts.entry(id).or_default();
         let totals = self.kernel.live_totals(process, accounts);
         self.accounts.remove(&id);
-        let mut observed = observe(&self.kernel, &process.entry, totals.of_the_ended());
+        let mut observed = self.observed(&process.entry, None, totals.of_the_ended());
         // Nobody saw how it ended, but it still says so.
         let status = read_totals(&self.root, id.pid, errors)
             .ok()
@@ -329,6 +410,7 @@ impl KernelRoad {
             let mut observed = self.ended(&entry);
             observed.end = Some(End::of_wait_status(now_ns, None));
             self.accounts.remove(&id);
+            self.gaps.forget(id);
             seen.ended.push(observed);
         }
     }
@@ -346,19 +428,4 @@ fn is_old_zombie(process: &SnapshotProcess) -> bool {
 
 fn entry_id(entry: &ProcessEntry) -> ProcessId {
     ProcessId::from_boot_ns(entry.pid, entry.start_ns)
-}
-
-fn observe(kernel: &Kernel, entry: &ProcessEntry, totals: crate::process::Totals) -> Observed {
-    Observed {
-        id: entry_id(entry),
-        totals,
-        probes: Some(kernel.probe_counters(entry)),
-        counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
-        executable: Some(executable(&entry.executable)),
-        parent_pid: (entry.parent != 0).then_some(entry.parent),
-        user_id: Some(entry.uid),
-        generation: Some(entry.counters[Counter::Execs.index()]),
-        kernel_thread: false,
-        end: None,
-    }
 }

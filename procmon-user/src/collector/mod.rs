@@ -6,16 +6,19 @@
 
 mod chosen;
 mod ends;
+mod gaps;
 mod health;
 mod hidden;
 mod kernel_road;
 mod observed;
+mod overhead;
 mod proc_road;
 mod verify;
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use log::warn;
 use thiserror::Error;
@@ -30,6 +33,8 @@ pub use chosen::Selection;
 use health::Health;
 use kernel_road::KernelRoad;
 use observed::{Observed, Times};
+pub use overhead::Contract;
+use overhead::Overhead;
 use proc_road::ProcRoad;
 
 /// Why collecting cannot begin or go on.
@@ -71,6 +76,7 @@ pub struct Collector {
     extras: Extras,
     known: HashMap<ProcessId, Known>,
     health: Health,
+    overhead: Overhead,
     errors: ReadErrors,
     buffer: Vec<u8>,
     exited: Arc<Exited>,
@@ -83,12 +89,17 @@ pub struct Collector {
 const HOST_AGE_NS: u64 = 9_500_000_000;
 
 impl Collector {
-    /// Opens the road: the kernel half of these sizes, or /proc alone.
+    /// Opens the road: the kernel half of these sizes, or /proc alone. What
+    /// that may cost is in the contract.
     ///
     /// # Errors
     /// When a process that was asked for is not there, or the kernel half was
     /// asked for and does not run.
-    pub fn open(selection: Selection, kernel: Option<Sizes>) -> Result<Self, CollectError> {
+    pub fn open(
+        selection: Selection,
+        kernel: Option<Sizes>,
+        contract: Contract,
+    ) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
         let times = Times {
@@ -108,6 +119,7 @@ impl Collector {
             extras: Extras::default(),
             known: HashMap::new(),
             health: Health::default(),
+            overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
             buffer: Vec::new(),
             exited: Arc::default(),
@@ -211,8 +223,11 @@ impl Collector {
             warn!("{line}");
         }
         let agent = match &mut self.road {
-            Road::Kernel(road) => self.health.with_kernel(road, live.len(), &self.errors),
-            Road::Proc(_) => self.health.without_kernel(&self.errors),
+            Road::Kernel(road) => {
+                let (health, overhead) = (&self.health, &self.overhead);
+                health.with_kernel(road, live.len(), &self.errors, overhead)
+            }
+            Road::Proc(_) => self.health.without_kernel(&self.errors, &self.overhead),
         };
         let frame = Frame {
             tick: self.tick,
@@ -227,6 +242,22 @@ impl Collector {
         let took = proc::clock::now_boot_ns().saturating_sub(begin);
         self.health.end_tick(took, late);
         Ok(frame)
+    }
+
+    /// When [`Collector::mind_overhead`] is to be called, ticks or not.
+    pub fn overhead_due(&self) -> Instant {
+        self.overhead.due()
+    }
+
+    /// Measures what procmon costs, and keeps that within the contract.
+    ///
+    /// # Errors
+    /// When the kernel half's maps cannot be read or written.
+    pub fn mind_overhead(&mut self) -> Result<(), CollectError> {
+        self.overhead.step(match &mut self.road {
+            Road::Kernel(road) => Some(&mut **road),
+            Road::Proc(_) => None,
+        })
     }
 
     /// Lets go of the kernel half without making anyone wait.

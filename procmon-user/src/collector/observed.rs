@@ -47,7 +47,8 @@ pub struct Observed {
     pub id: ProcessId,
     /// The kernel's totals.
     pub totals: Totals,
-    /// The probes' counters; when they began is in `counted_since`.
+    /// The probes' counters; when they began is in `counted_since`, and of a
+    /// feature that was away in `features`, ns of CLOCK_BOOTTIME.
     pub probes: Option<ProbeCounters>,
     /// When counting began, ns of CLOCK_BOOTTIME; `None`: at its birth.
     pub counted_since: Option<u64>,
@@ -108,6 +109,9 @@ impl Observed {
             totals: self.totals,
             probes: self.probes.map(|mut probes| {
                 probes.since_unix_ns = since_unix_ns;
+                for since in probes.features.iter_mut().flatten() {
+                    *since = since_unix_ns.max(times.unix_ns(*since));
+                }
                 probes
             }),
             exit: None,

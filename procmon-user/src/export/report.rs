@@ -79,10 +79,27 @@ impl Report {
             let before = before.as_ref();
             self.block(|out| process::live(out, sample, derived, before, frame));
         }
+        self.changes(frame);
         self.losses(frame);
         let live: HashSet<_> = frame.processes.iter().map(|s| s.id).collect();
         self.before.retain(|id, _| live.contains(id));
         self.sink.flush()
+    }
+
+    /// Probes whose state has changed.
+    fn changes(&mut self, frame: &Frame) {
+        for change in &frame.agent.changes {
+            let why = change.reason.as_ref().map(|reason| format!(": {reason}"));
+            self.block(|out| {
+                out.line(format_args!(
+                    "# {} probe {} {}{}",
+                    rfc3339(frame.at_unix_ns),
+                    change.probe,
+                    change.state,
+                    why.unwrap_or_default()
+                ));
+            });
+        }
     }
 
     /// What was lost, when there is more of it than at the last block: late ticks

@@ -38,6 +38,13 @@ impl Kernel {
                 (Hook::BtfTracepoint(tracepoint), _) => {
                     attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
                 }
+                // A part does as the whole; of one that was not chosen there is none.
+                (Hook::Part { of, .. }, _) => {
+                    match self.probes.iter().find(|status| status.probe.name == of) {
+                        Some(whole) => Ok(whole.state.clone()),
+                        None => continue,
+                    }
+                }
                 (Hook::Iterator(kind), _) => {
                     load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
                 }

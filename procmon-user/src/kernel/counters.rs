@@ -1,6 +1,5 @@
 //! The COUNTERS map seen from user space: whom to count, what was lost.
 
-use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
@@ -9,6 +8,7 @@ use procmon_common::records::state;
 use procmon_common::{Loss, ProcessEntry};
 
 use super::error::KernelError;
+use super::fdinfo;
 use super::load::Kernel;
 use super::pod::{Entry, empty_entry};
 
@@ -150,16 +150,8 @@ pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
     }
 }
 
-/// `memlock` of a map's fdinfo (kernel/bpf/syscall.c, bpf_map_show_fdinfo).
+/// The kernel memory a map takes.
 fn memory(fd: RawFd) -> Option<u64> {
-    // It is short; one read takes it whole, every tick.
-    let mut text = [0; 1024];
-    let length = std::fs::File::open(format!("/proc/self/fdinfo/{fd}"))
-        .and_then(|mut file| file.read(&mut text))
-        .ok()?;
-    let text = str::from_utf8(&text[..length]).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("memlock:"))?;
-    line.trim().parse().ok()
+    let [memory] = fdinfo::read(fd, ["memlock:"]).ok()?;
+    memory
 }

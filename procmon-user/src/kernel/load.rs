@@ -10,7 +10,7 @@ use aya_log::EbpfLogger;
 use log::{Log, debug};
 use procmon_common::config;
 use procmon_common::probes::PROBES;
-use procmon_common::{Config, Loss, Probe};
+use procmon_common::{Config, Features, Loss, Probe};
 
 use super::attach::{Types, counts};
 use super::btf::Btf;
@@ -85,6 +85,7 @@ pub struct Kernel {
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
     pub(super) probes: Vec<ProbeStatus>,
+    pub(super) features: Features,
 }
 
 impl Kernel {
@@ -155,6 +156,7 @@ impl Kernel {
             without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
+            features: Features::default(),
         };
         let types = Types {
             own: &btf,

@@ -2,7 +2,7 @@
 
 use procmon_common::config::ABSENT;
 use procmon_common::probes::Family;
-use procmon_common::{OomStat, Operation, ProcessEntry, ThreadStat};
+use procmon_common::{Feature, OomStat, Operation, ProcessEntry, ThreadStat};
 
 use super::load::Kernel;
 use super::task_iter::SnapshotProcess;
@@ -147,7 +147,7 @@ impl Kernel {
                 buckets: entry.waits,
                 sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
             },
-            switches: true,
+            features: [Some(0); Feature::COUNT],
             network: self.sees_network(),
         }
     }

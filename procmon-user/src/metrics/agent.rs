@@ -1,6 +1,6 @@
 //! The agent table of the catalogue: how procmon itself does.
 
-use super::Instrument::{self, Counter, ExponentialHistogram, UpDownCounter};
+use super::Instrument::{self, Counter, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::Snapshot;
 use super::{AgentRead, AgentReading, Attribute, ExporterHealth, Metric, Points, Switch, Value};
 
@@ -14,6 +14,10 @@ const PROBE_STATE: &[Attribute] = &[
         values: &["active", "degraded", "unsupported", "failed", "detached"],
     },
 ];
+const PROBE: &[Attribute] = &[Attribute {
+    key: "procmon.probe",
+    values: &[],
+}];
 const MAP: &[Attribute] = &[Attribute {
     key: "procmon.map",
     values: &[],
@@ -91,6 +95,17 @@ pub const AGENT: &[Metric<AgentRead>] = &[
             let attributes = [("procmon.probe", *probe), ("procmon.probe.state", *state)];
             out.point(&attributes, Value::Int(1));
         }).by(PROBE_STATE),
+    row("procmon.agent.probe.runs", Counter, "{run}",
+        "Runs of a probe's kernel programs while they were measured, for 1 s in 30.",
+        |agent, out| for probe in &agent.health.probe_runs {
+            out.point(&[("procmon.probe", probe.probe)], Value::Int(probe.runs));
+        }).by(PROBE),
+    row("procmon.agent.probe.time", Counter, "s",
+        "Time of a probe's kernel programs while they were measured, for 1 s in 30; without the kernel's own time in the hook.",
+        |agent, out| for probe in &agent.health.probe_runs {
+            let seconds = probe.time.as_secs_f64();
+            out.point(&[("procmon.probe", probe.probe)], Value::Float(seconds));
+        }).by(PROBE).float(),
     row("procmon.agent.map.entries", UpDownCounter, "{entry}",
         "Entries of the kernel half's maps.",
         |agent, out| for (map, entries, _, _) in &agent.health.maps {
@@ -167,6 +182,11 @@ pub const AGENT: &[Metric<AgentRead>] = &[
     row("procmon.agent.memory.usage", UpDownCounter, "By",
         "Resident set of procmon.",
         |agent, out| out.point(&[], Value::Int(agent.health.memory_bytes))),
+    row("procmon.agent.overhead", Gauge, "{cpu}",
+        "What procmon took over the last 30 s, its kernel programs (measured for 1 s of them) and the agent, in cores.",
+        |agent, out| if let Some(cores) = agent.health.overhead {
+            out.point(&[], Value::Float(cores));
+        }).float(),
 ];
 
 fn of_exporters(agent: &AgentReading<'_>, out: &mut dyn Points, read: fn(&ExporterHealth) -> u64) {
@@ -181,7 +201,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::frame::AgentHealth;
+    use crate::frame::{AgentHealth, ProbeRuns};
 
     fn points(name: &str, agent: &AgentReading<'_>) -> Vec<(String, f64)> {
         let row = AGENT.iter().find(|row| row.name == name).expect("a row");
@@ -212,6 +232,13 @@ mod tests {
     fn every_field_of_the_agents_health_has_its_metric() {
         let health = AgentHealth {
             probes: vec![("mmap", "active"), ("close", "failed")],
+            changes: Vec::new(),
+            probe_runs: vec![ProbeRuns {
+                probe: "mmap",
+                runs: 4,
+                time: Duration::from_millis(2),
+            }],
+            overhead: Some(0.25),
             events_lost: vec![("exit", "ring buffer full", 3)],
             maps: vec![
                 ("counters", Some(5), 100, Some(4096)),
@@ -259,6 +286,15 @@ mod tests {
             points("procmon.agent.read.errors", &agent),
             [point("uss EACCES", 9.0)]
         );
+        assert_eq!(
+            points("procmon.agent.probe.runs", &agent),
+            [point("mmap", 4.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.probe.time", &agent),
+            [point("mmap", 0.002)]
+        );
+        assert_eq!(points("procmon.agent.overhead", &agent), [point("", 0.25)]);
         assert_eq!(points("procmon.agent.cpu.time", &agent), [point("", 1.5)]);
         assert_eq!(
             points("procmon.agent.memory.usage", &agent),

@@ -1,6 +1,6 @@
 //! The process table of the catalogue.
 
-use procmon_common::{Counter, Operation};
+use procmon_common::{Counter, Feature, Operation};
 
 use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Probe, Snapshot};
@@ -124,18 +124,18 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| float(out, &[], p.sample.totals.run_queue_ns.map(seconds))).float(),
     row("procmon.cpu.off_cpu.time", Sum, "s", Probe, Switch::Cpu,
         "Time the process's threads were neither running nor runnable, by what they waited for; counted at the first switch after the wait.",
-        |p, out| if switches(p).is_some() {
+        |p, out| if counted(p, Feature::OffCpu).is_some() {
             counters(p, out, "procmon.off_cpu.reason", &[
                 ("sleep", Counter::OffCpuSleep),
                 ("uninterruptible", Counter::OffCpuUninterruptible),
                 ("stopped", Counter::OffCpuStopped),
             ], |ns| Value::Float(seconds(ns)));
-        }).by(OFF_CPU_REASON).float().opt_in(),
+        }).by(OFF_CPU_REASON).part(Feature::OffCpu).float().opt_in(),
     row("procmon.cpu.run_queue.duration", ExponentialHistogram, "s", Probe, Switch::Cpu,
         "How long the process's threads waited for a CPU each time they were runnable.",
-        |p, out| if let Some(probes) = switches(p) {
+        |p, out| if let Some(probes) = counted(p, Feature::RunQueue) {
             out.point(&[], Value::Histogram(&probes.waits));
-        }).float().opt_in(),
+        }).part(Feature::RunQueue).float().opt_in(),
     row("procmon.cpu.migrations", Sum, "{migration}", Kernel, Switch::Cpu,
         "Moves of the process's threads from one CPU to another; threads dead before attach are unknown.",
         |p, out| int(out, &[], p.sample.totals.migrations)).opt_in(),
@@ -196,10 +196,12 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| operations(p, out, MEMORY_OPERATION, Operation::MEMORY)).by(MEMORY_OPERATIONS),
     row("procmon.memory.mapping.size", Sum, "By", Probe, Switch::Memory,
         "Bytes asked for and given back by successful mmap, munmap, mremap and brk, rounded to pages.",
-        |p, out| counters(p, out, "procmon.memory.mapping.direction", &[
-            ("map", Counter::MappedBytes),
-            ("unmap", Counter::UnmappedBytes),
-        ], Value::Int)).by(MAPPING_DIRECTION),
+        |p, out| if counted(p, Feature::MappingBytes).is_some() {
+            counters(p, out, "procmon.memory.mapping.direction", &[
+                ("map", Counter::MappedBytes),
+                ("unmap", Counter::UnmappedBytes),
+            ], Value::Int);
+        }).by(MAPPING_DIRECTION).part(Feature::MappingBytes),
     row("process.paging.faults", Sum, "{fault}", Kernel, Switch::Memory,
         "Page faults of the process; major ones had to wait for storage.",
         |p, out| pair(p, out, ("system.paging.fault.type", ["minor", "major"]),
@@ -271,9 +273,10 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| counter(p, out, Counter::OomKills)).opt_in(),
 ];
 
-/// The probes' counters, if the switches of the threads are among them.
-fn switches<'a>(p: &ProcessReading<'a>) -> Option<&'a ProbeCounters> {
-    p.sample.probes.as_ref().filter(|probes| probes.switches)
+/// The probes' counters, if those of a feature are among them.
+fn counted<'a>(p: &ProcessReading<'a>, feature: Feature) -> Option<&'a ProbeCounters> {
+    let probes = p.sample.probes.as_ref()?;
+    probes.since(Some(feature)).map(|_| probes)
 }
 
 /// Whether socket payload is seen on this kernel.

@@ -3,6 +3,7 @@
 use crate::analysis::Derived;
 use crate::frame::AgentHealth;
 use crate::process::{Histogram, ProcessSample};
+use procmon_common::Feature;
 
 /// The OpenTelemetry instrument of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,8 @@ pub struct Metric<Read> {
     pub attributes: &'static [Attribute],
     /// Where its values come from.
     pub source: Source,
+    /// The part of the kernel half that counts it, if that may be off.
+    pub feature: Option<Feature>,
     /// For whom it is sent.
     pub level: Level,
     /// What switches it.
@@ -144,6 +147,7 @@ impl<Read: Copy> Metric<Read> {
             unit,
             attributes: &[],
             source,
+            feature: None,
             level: Level::Recommended,
             switch,
             additive: matches!(instrument, Instrument::Counter | Instrument::UpDownCounter),
@@ -161,6 +165,12 @@ impl<Read: Copy> Metric<Read> {
     /// The same with floating-point numbers.
     pub(super) const fn float(mut self) -> Self {
         self.number = Number::Float;
+        self
+    }
+
+    /// The same, counted by this feature.
+    pub(super) const fn part(mut self, feature: Feature) -> Self {
+        self.feature = Some(feature);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use procmon_common::Counter;
+use procmon_common::{Counter, Feature};
 
 use super::{Clock, Exit, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals};
 use crate::analysis::{Derived, Rates};
@@ -41,7 +41,7 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
         counters: [0; Counter::COUNT],
         failures: Vec::new(),
         waits: Histogram::default(),
-        switches: true,
+        features: [Some((BOOT + 10) * SECOND); Feature::COUNT],
         network: true,
     };
     for (counter, value) in set {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use procmon_common::counters::WAIT_BUCKETS;
-use procmon_common::{Counter, Operation};
+use procmon_common::{Counter, Feature, Operation};
 
 use super::{Metadata, ProcessId, errno};
 
@@ -151,9 +151,10 @@ pub struct ProbeCounters {
     pub failures: Vec<(Operation, u32, u64)>,
     /// Run-queue waits.
     pub waits: Histogram,
-    /// Whether its threads' switches are seen: without them the waits and the
-    /// time off the CPU are unknown, not 0.
-    pub switches: bool,
+    /// When counting of each [`Feature`] began, in the same way; `None` for one
+    /// that is off, or whose hooks do not see this process: what it counts is
+    /// unknown then, not 0.
+    pub features: [Option<u64>; Feature::COUNT],
     /// Whether socket payload is seen on this kernel.
     pub network: bool,
 }
@@ -162,6 +163,19 @@ impl ProbeCounters {
     /// The value of one counter.
     pub fn get(&self, counter: Counter) -> u64 {
         self.counters[counter.index()]
+    }
+
+    /// The value of a counter of a feature, while that is counted.
+    pub fn get_of(&self, feature: Feature, counter: Counter) -> Option<u64> {
+        self.features[feature.index()].map(|_| self.get(counter))
+    }
+
+    /// When counting began of what a feature counts, or of all the rest.
+    pub fn since(&self, feature: Option<Feature>) -> Option<u64> {
+        match feature {
+            Some(feature) => self.features[feature.index()],
+            None => Some(self.since_unix_ns),
+        }
     }
 
     /// The failures of an operation by errno name; those without a name and

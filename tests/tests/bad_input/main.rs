@@ -3,11 +3,15 @@
 
 mod collectors;
 mod exec;
+mod mappings;
 mod names;
 mod options;
 mod outputs;
 mod pids;
 mod places;
 mod privilege;
+mod probes;
 mod signals;
+mod sizes;
 mod support;
+mod threads;

@@ -17,8 +17,6 @@ use serde_json::{Value, json};
 use crate::support::*;
 
 const MISSING: u32 = 3_999_999;
-/// Both roads: through the kernel and through /proc.
-const ROADS: [&[&str]; 2] = [&[], &["--no-ebpf"]];
 
 #[test]
 fn run_of_a_missing_pid_explains_itself_and_exits_2() {

@@ -1,22 +1,10 @@
 //! Ends from outside.
 
-use std::{fs, net::TcpListener, path::PathBuf, time::Duration};
+use std::{fs, net::TcpListener, time::Duration};
 
 use procmon_tests::{Procmon, Program, Victim, program::SOON, strace::memory_key};
 
 use crate::support::*;
-
-/// Processes that were started with this variable in their environment.
-fn marked(mark: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let has = |path: &PathBuf| {
-        fs::read(path.join("environ")).is_ok_and(|text| {
-            text.split(|byte| *byte == 0)
-                .any(|word| word == mark.as_bytes())
-        })
-    };
-    entries.map(|entry| entry.path()).filter(has).collect()
-}
 
 #[test]
 fn sigint_and_sigterm_end_with_status_0_and_the_latest_values() {

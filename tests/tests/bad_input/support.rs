@@ -4,32 +4,13 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 
-use procmon_tests::{
-    Output, Procmon, Program,
-    jsonl::{self, Object},
-    program::SOON,
-};
+pub use procmon_tests::watching::*;
+use procmon_tests::{Output, Procmon, Program};
 
 /// Nobody's user id.
 pub const NOBODY: u32 = 65_534;
-/// An interval no test lives to see the end of.
-pub const NEVER: &str = "24h";
-/// Enough for any run that ends by itself, five seconds of delivery included.
-pub const LIMIT: Duration = Duration::from_secs(60);
-
-/// `procmon run --pid PID... --interval INTERVAL --jsonl -`.
-pub fn watch(pids: &[u32], interval: &str) -> Procmon {
-    let run = Procmon::new("run").args(["--interval", interval, "--jsonl", "-"]);
-    pids.iter().fold(run, |run, pid| run.pid(*pid))
-}
-
-/// How a procmon ended that is to end by itself.
-pub fn output(procmon: &Procmon) -> Output {
-    procmon.output(LIMIT).unwrap()
-}
 
 /// It is refused: with this status, saying all of this, and showing nothing.
 pub fn assert_refused(procmon: &Procmon, status: i32, said: &[&str]) -> Output {
@@ -40,50 +21,6 @@ pub fn assert_refused(procmon: &Procmon, status: i32, said: &[&str]) -> Output {
     }
     assert_eq!(output.stdout, "", "{output:?}");
     output
-}
-
-/// The objects on its stdout; a last line that is still being written is left out.
-pub fn objects(stdout: &str) -> Vec<Object> {
-    let whole = stdout.rfind('\n').map_or("", |end| &stdout[..=end]);
-    jsonl::parse(whole).unwrap()
-}
-
-/// Waits until it has written this many objects.
-pub fn wait_objects(procmon: &Program, count: usize) -> Vec<Object> {
-    let text = procmon.wait_for_stdout(SOON, |text| text.lines().count() > count - 1);
-    let objects = objects(&text.unwrap());
-    if objects.len() >= count {
-        return objects;
-    }
-    wait_objects(procmon, count)
-}
-
-/// The objects of one process.
-pub fn of(objects: &[Object], pid: u32) -> Vec<Object> {
-    let of = |object: &&Object| object.pid == pid;
-    objects.iter().filter(of).cloned().collect()
-}
-
-/// How a value grew from the first object of a process to its last.
-pub fn growth(objects: &[Object], key: &str) -> Option<f64> {
-    Some(objects.last()?.get(key)? - objects.first()?.get(key)?)
-}
-
-/// Waits until something holds.
-pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + SOON;
-    while !holds() {
-        assert!(Instant::now() < until, "{what}: not within {SOON:?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Waits until a process has ended and is not reaped.
-pub fn wait_zombie(pid: u32) {
-    wait_until("a zombie", || {
-        fs::read_to_string(format!("/proc/{pid}/stat"))
-            .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|s| s.starts_with(" Z")))
-    });
 }
 
 /// `script` with `"$@"` as this procmon, under a wrapper such as `unshare -m`.
@@ -158,4 +95,17 @@ fn open_to_all(path: &Path) {
 /// How often a text holds a word.
 pub fn times(text: &str, word: &str) -> usize {
     text.matches(word).count()
+}
+
+/// Processes that were started with this variable in their environment.
+pub fn marked(mark: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| {
+            text.split(|byte| *byte == 0)
+                .any(|word| word == mark.as_bytes())
+        })
+    };
+    pids.filter(has).collect()
 }

@@ -113,7 +113,7 @@ fn without_tracefs_one_program_stands_in() {
     let diagnosis = diagnosis(&hide::output(&doctor, Hidden::Tracefs));
     let mut degraded = probes_not("active", &diagnosis);
     degraded.retain(|probe| probe.contains("memory") || probe.contains("files"));
-    assert_eq!(degraded.len(), 12, "{degraded:#?}");
+    assert_eq!(degraded.len(), 13, "{degraded:#?}");
     for probe in degraded {
         assert!(
             probe.contains("degraded") && probe.contains("no tracefs"),

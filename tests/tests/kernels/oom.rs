@@ -29,7 +29,7 @@ fn an_oom_kill_is_the_victims_with_what_it_held() {
 #[test]
 fn an_oom_kill_is_the_victims_when_its_first_thread_has_gone() {
     let cgroup = need!(Cgroup::new("oom-threads", &[Controller::Memory]));
-    let [greedy, _] = watch(&cgroup, "first-thread-ends touch=134217728");
+    let [greedy, _] = watch(&cgroup, "leader-exit=0 touch=134217728");
     assert_eq!(greedy.get("procmon.oom_kills"), Some(1.0));
     assert_peak(&greedy);
 }

@@ -25,10 +25,10 @@ use tonic::{Request, Response, Status};
 
 use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
-use crate::frame::{AgentHealth, Frame, Host, HostMemory};
+use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
 use crate::process::{Exit, Histogram, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals};
 use crate::shape::View;
-use procmon_common::{Counter, Operation};
+use procmon_common::{Counter, Feature, Operation};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,7 +103,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             counters,
             failures: vec![(Operation::Open, libc::ENOENT as u32, 7)],
             waits,
-            switches: true,
+            features: [Some(BOOT + 2 * SECOND); Feature::COUNT],
             network: true,
         }),
         exit: None,
@@ -151,6 +151,12 @@ pub fn view_with(
         agent: Arc::new(AgentHealth {
             tick_duration: Duration::from_millis(3),
             cpu_ns: SECOND,
+            probe_runs: vec![ProbeRuns {
+                probe: "mmap",
+                runs: 4,
+                time: Duration::from_micros(3),
+            }],
+            overhead: Some(0.01),
             ..AgentHealth::default()
         }),
     };

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result};
 use procmon::{
-    collector::{Collector, Selection},
+    collector::{Collector, Contract, Selection},
     kernel::Sizes,
 };
 
@@ -30,8 +30,8 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     }
     kernel.detach_in_background();
     let mut roads = [
-        Collector::open(SELECTION, Some(Sizes::default()))?,
-        Collector::open(SELECTION, None)?,
+        Collector::open(SELECTION, Some(Sizes::default()), Contract::default())?,
+        Collector::open(SELECTION, None, Contract::default())?,
     ];
     let mut ticks: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
     // The first tick reads every name; it is not typical.

@@ -31,6 +31,12 @@ pub const KINDS: &[Kind] = &[
         "N anonymous mappings of BYTES, kept",
         |s, a| map(s, a.bytes),
     ),
+    kind(
+        "mmap-apart",
+        "N",
+        "N anonymous mappings of a page that the kernel cannot make one of, kept",
+        |s, _| map_apart(s),
+    ),
     kind("mmap-fail", "N", "N mmap of length 0: EINVAL", |_, _| {
         check_fails(
             "mmap",

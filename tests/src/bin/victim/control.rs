@@ -124,12 +124,6 @@ pub const KINDS: &[Kind] = &[
         run: Run::Children,
     },
     Kind {
-        name: "first-thread-ends",
-        form: "",
-        help: "the rest of the list in 1 thread, while the first one ends alone; then ends",
-        run: Run::Successor,
-    },
-    Kind {
         name: "threads",
         form: "N",
         help: "the rest of the list in N threads at once; then ends",
@@ -166,7 +160,7 @@ fn transfer(a: &Arguments, number: libc::c_long) {
     close(file);
 }
 
-fn spin(milliseconds: i64) {
+pub fn spin(milliseconds: i64) {
     let end = cpu_time() + milliseconds * 1_000_000;
     while cpu_time() < end {
         std::hint::spin_loop();
@@ -226,7 +220,7 @@ fn wait_stdin() {
     call(libc::SYS_read, [0, &raw mut byte as i64, 1, 0, 0, 0]);
 }
 
-fn exec(a: &Arguments) {
+pub fn exec(a: &Arguments) {
     let arguments = [a.text.as_ptr(), std::ptr::null()];
     let nothing: [*const libc::c_char; 1] = [std::ptr::null()];
     check(

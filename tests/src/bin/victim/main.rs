@@ -7,6 +7,7 @@
 
 mod calls;
 mod control;
+mod family;
 mod load;
 mod ops;
 mod raw;

@@ -1,16 +1,8 @@
 //! The table of operations, how they are written and how a list of them is performed.
 
-use std::{
-    ffi::CString,
-    ffi::OsString,
-    os::unix::ffi::OsStringExt as _,
-    sync::{
-        Barrier,
-        atomic::{AtomicI32, Ordering},
-    },
-};
+use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
 
-use crate::{calls, control, load, raw, state::State};
+use crate::{calls, control, family, load, raw, state::State};
 
 /// What was written after the `=`.
 pub struct Arguments {
@@ -41,15 +33,19 @@ pub enum Run {
     Children,
     /// The rest of the list in N threads at once; the program then ends.
     Threads,
-    /// The rest of the list in a thread that outlives the first one; the program then ends.
-    Successor,
+    /// This, with the rest of the list; the program then ends.
+    Rest(fn(&Arguments, &[Op], &mut State)),
 }
 
 /// One operation of the list.
 pub type Op = (&'static Kind, Arguments);
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    calls::KINDS.iter().chain(load::KINDS).chain(control::KINDS)
+    calls::KINDS
+        .iter()
+        .chain(load::KINDS)
+        .chain(control::KINDS)
+        .chain(family::KINDS)
 }
 
 /// The table as text.
@@ -150,25 +146,12 @@ pub fn perform(list: &[Op], state: &mut State) {
                 threads(arguments.n, rest);
                 return;
             }
-            Run::Successor => succeed(rest),
+            Run::Rest(run) => {
+                run(arguments, rest, state);
+                return;
+            }
         }
     }
-}
-
-/// Performs the list in another thread, once this one has ended.
-fn succeed(list: &[Op]) -> ! {
-    let here = AtomicI32::new(1);
-    raw::clear_at_thread_end(&here);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while here.load(Ordering::Acquire) != 0 {
-                std::thread::yield_now();
-            }
-            perform(list, &mut State::new(list));
-            raw::exit(0)
-        });
-        raw::exit_thread()
-    })
 }
 
 /// Performs the list in N threads which all live from before the first operation to after the

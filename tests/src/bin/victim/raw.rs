@@ -53,10 +53,20 @@ pub fn pair(what: &str, number: c_long, arguments: fn(i64) -> [i64; 6]) {
 }
 
 pub fn map(state: &mut State, bytes: i64) {
-    let address = check(
-        "mmap",
-        call(libc::SYS_mmap, [0, bytes, READ_WRITE, MAP, -1, 0]),
-    );
+    map_for(state, bytes, READ_WRITE);
+}
+
+/// Neighbours that may not be used in the same way stay apart.
+pub fn map_apart(state: &mut State) {
+    let usage = match state.maps.len() % 2 {
+        0 => libc::PROT_READ.into(),
+        _ => READ_WRITE,
+    };
+    map_for(state, PAGE as i64, usage);
+}
+
+fn map_for(state: &mut State, bytes: i64, usage: i64) {
+    let address = check("mmap", call(libc::SYS_mmap, [0, bytes, usage, MAP, -1, 0]));
     state.maps.push((address as usize, bytes as usize));
 }
 
@@ -164,20 +174,6 @@ pub fn fork(child: impl FnOnce()) -> i64 {
 /// Waits for a child.
 pub fn wait(pid: i64) {
     drop_result("wait4", libc::SYS_wait4, [pid, 0, 0, 0, 0, 0]);
-}
-
-/// The kernel sets this to 0 when this thread ends; it must live until then.
-pub fn clear_at_thread_end(flag: &std::sync::atomic::AtomicI32) {
-    call(
-        libc::SYS_set_tid_address,
-        [flag.as_ptr() as i64, 0, 0, 0, 0, 0],
-    );
-}
-
-/// Ends this thread alone, without the runtime's own calls at the end.
-pub fn exit_thread() -> ! {
-    call(libc::SYS_exit, [0; 6]);
-    std::process::abort()
 }
 
 /// Ends the program at once, without the runtime's own calls at the end.

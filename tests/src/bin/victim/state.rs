@@ -28,7 +28,7 @@ impl State {
                 + 8
         };
         Self {
-            maps: Vec::with_capacity(room(&["mmap", "touch"])),
+            maps: Vec::with_capacity(room(&["mmap", "mmap-apart", "touch"])),
             descriptors: Vec::with_capacity(room(&["open-keep", "socket-keep"])),
             // SAFETY: moves nothing.
             brk: unsafe { libc::syscall(libc::SYS_brk, 0) },

@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use procmon_common::Feature;
+
 use super::host::HostIdentity;
 use super::settings::{Settings, Temporality};
 use crate::analysis::Derived;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
-use crate::process::{Metadata, ProcessId, ProcessSample};
+use crate::process::{Metadata, ProbeCounters, ProcessId, ProcessSample};
 use crate::shape::View;
 
 mod batch;
@@ -54,7 +56,8 @@ struct Tracked {
     /// Field 1 of its `ResourceMetrics`, encoded.
     resource: Box<[u8]>,
     created_unix_ns: u64,
-    probes_since_unix_ns: u64,
+    /// When the probes' sums began, of the features last.
+    since_unix_ns: [u64; 1 + Feature::COUNT],
     sent: SeriesSet,
     /// Kept for delta temporality only.
     last: HashMap<SeriesId, Last>,
@@ -123,22 +126,15 @@ impl Encoder {
                 metadata: Arc::clone(&sample.metadata),
                 resource: encoded_resource(&self.resources, sample),
                 created_unix_ns: sample.created_unix_ns,
-                probes_since_unix_ns: 0,
+                since_unix_ns: [0; 1 + Feature::COUNT],
                 sent: SeriesSet::default(),
                 last: HashMap::new(),
                 seen: 0,
             },
         };
         tracked.seen = self.views;
-        let since = sample.probes.as_ref().map(|probes| probes.since_unix_ns);
-        if let Some(since) = since
-            && since != tracked.probes_since_unix_ns
-        {
-            // The probes were away: their sums begin anew.
-            tracked.probes_since_unix_ns = since;
-            tracked
-                .last
-                .retain(|id, _| PROCESS[self.series.row(*id)].source != Source::Probe);
+        if let Some(probes) = &sample.probes {
+            tracked.begin_anew(probes, &self.series);
         }
         tracked
     }
@@ -243,12 +239,36 @@ impl Encoder {
     }
 }
 
+impl Tracked {
+    /// The sums of probes that were away begin anew.
+    fn begin_anew(&mut self, probes: &ProbeCounters, series: &Series) {
+        let features = Feature::ALL.iter().map(|feature| Some(*feature));
+        for of in features.chain([None]) {
+            let (Some(since), before) = (probes.since(of), &mut self.since_unix_ns[place(of)])
+            else {
+                continue;
+            };
+            if since != std::mem::replace(before, since) {
+                self.last.retain(|id, _| {
+                    let row = &PROCESS[series.row(*id)];
+                    row.source != Source::Probe || row.feature != of
+                });
+            }
+        }
+    }
+}
+
+/// The place of a feature, or of what is none, in [`Tracked::since_unix_ns`].
+fn place(feature: Option<Feature>) -> usize {
+    feature.map_or(0, |feature| 1 + feature.index())
+}
+
 /// When the sums of a row began; 0 for what is no sum.
 fn start(row: &Metric<ProcessRead>, tracked: &Tracked) -> u64 {
     match (row.instrument, row.source) {
         (Instrument::Gauge, _) | (_, Source::Snapshot) => 0,
         (_, Source::Kernel) => tracked.created_unix_ns,
-        (_, Source::Probe) => tracked.probes_since_unix_ns,
+        (_, Source::Probe) => tracked.since_unix_ns[place(row.feature)],
     }
 }
 

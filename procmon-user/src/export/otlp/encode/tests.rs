@@ -14,7 +14,7 @@ use super::*;
 use crate::analysis::Rates;
 use crate::export::otlp::testing::{BOOT, SECOND, exited, sample, settings, view, view_with};
 use crate::process::Histogram;
-use procmon_common::{Counter, Operation};
+use procmon_common::{Counter, Feature, Operation};
 
 const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
@@ -613,6 +613,35 @@ fn probes_that_were_away_begin_a_new_sequence() {
     let forks = get(&points, "procmon.process.forks");
     assert_eq!((forks.start, &forks.value), (BOOT + 11 * SECOND, &int(0)));
     assert_eq!(get(&points, "procmon.cpu.on_cpu.time").start, BOOT + SECOND);
+}
+
+#[test]
+fn a_feature_that_was_away_begins_a_new_sequence_and_the_rest_goes_on() {
+    let settings = settings(&[ENDPOINT, (TEMPORALITY, "delta")]);
+    let mut encoder = Encoder::new(&settings, host());
+    let mapped = |points: &[(String, Point)]| {
+        let mut of = points.iter();
+        of.find(|(name, _)| {
+            name == "procmon.memory.mapping.size{procmon.memory.mapping.direction=\"map\"}"
+        })
+        .map(|(_, point)| (point.start, point.value.clone()))
+    };
+    encoder.encode(&view(10, vec![sample(7)], vec![]));
+
+    let mut away = sample(7);
+    let probes = away.probes.as_mut().expect("probes");
+    probes.features[Feature::MappingBytes.index()] = None;
+    let away = points(&one(&encoder.encode(&view(11, vec![away], vec![]))));
+    assert_eq!(mapped(&away), None);
+
+    let mut back = sample(7);
+    let probes = back.probes.as_mut().expect("probes");
+    probes.features[Feature::MappingBytes.index()] = Some(BOOT + 12 * SECOND);
+    probes.counters[Counter::MappedBytes.index()] = 5;
+    let back = points(&one(&encoder.encode(&view(13, vec![back], vec![]))));
+    assert_eq!(mapped(&back), Some((BOOT + 12 * SECOND, int(5))));
+    let forks = get(&back, "procmon.process.forks");
+    assert_eq!((forks.start, &forks.value), (BOOT + 11 * SECOND, &int(0)));
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! What /proc and the kernel's clocks say of a process: the word procmon is held to.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+/// CPU time of all threads, live and dead, ns: the clock of clock_getcpuclockid(3).
+pub fn cpu_ns(pid: u32) -> Result<u64> {
+    let mut clock = 0;
+    // SAFETY: all zeros is a valid value of this plain structure.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: both calls fill in what they are given.
+    let failed = unsafe {
+        libc::clock_getcpuclockid(pid.cast_signed(), &raw mut clock) != 0
+            || libc::clock_gettime(clock, &raw mut time) != 0
+    };
+    anyhow::ensure!(!failed, "no CPU clock of process {pid}");
+    let ns = time.tv_sec * 1_000_000_000 + time.tv_nsec;
+    u64::try_from(ns).context("a negative CPU time")
+}
+
+/// A field of /proc/PID/stat, by its number in proc_pid_stat(5), from the third on.
+pub fn stat(pid: u32, field: usize) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, rest) = text.rsplit_once(") ").context("no name in stat")?;
+    let value = rest.split(' ').nth(field - 3).context("a short stat")?;
+    value.trim().parse().context("not a number")
+}
+
+/// A line of a file below /proc/PID: the number after `key:`; sizes in kB become bytes.
+pub fn line(pid: u32, file: &str, key: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+        .with_context(|| format!("no {key} in {file}"))?;
+    let mut words = line.split_whitespace();
+    let number: u64 = words.next().context("an empty line")?.parse()?;
+    Ok(number * if words.next() == Some("kB") { 1024 } else { 1 })
+}
+
+/// How many entries a folder below /proc/PID has.
+pub fn entries(pid: u32, folder: &str) -> Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{pid}/{folder}"))?.count() as u64)
+}
+
+/// The threads of a process but for the leader.
+pub fn other_threads(pid: u32) -> Result<Vec<u32>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"))?;
+    let tids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Ok(tids.filter(|tid| *tid != pid).collect())
+}

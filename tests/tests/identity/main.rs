@@ -1,0 +1,9 @@
+//! Who is who: a process is its pid and its start, whatever its threads do, whatever it shares
+//! and whichever of its threads is left.
+
+mod births;
+mod exec;
+mod leader;
+mod older;
+mod support;
+mod zombies;
