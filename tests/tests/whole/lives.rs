@@ -9,12 +9,12 @@ use procmon_tests::{
     need, victim,
 };
 
-use crate::support::{LIMIT, Watching, cpu};
+use crate::support::{LIMIT, Recording, cpu};
 
 /// What `procmon run --all` writes of the victim and its children, who run in a cgroup: their last
 /// objects, the victim's apart, and the kernel's word on the CPU time.
 fn all_while(cgroup: &Cgroup, operations: &[&str]) -> (Object, Vec<Object>, f64) {
-    let watching = Watching::start(&["--all", "--interval", "1s"]);
+    let recording = Recording::start(&["--all", "--interval", "1s"]);
     let victim = victim::path().unwrap().display().to_string();
     let program = Program::start(&mut cgroup.command(&victim, operations)).unwrap();
     let pid = program.pid();
@@ -23,7 +23,7 @@ fn all_while(cgroup: &Cgroup, operations: &[&str]) -> (Object, Vec<Object>, f64)
     // The last record may come after wait() has returned.
     thread::sleep(Duration::from_millis(1_500));
     // Others live on this machine as well.
-    let mut ended = watching.stop();
+    let mut ended = recording.stop();
     let victim = ended.iter().position(|object| object.pid == pid).unwrap();
     let victim = ended.swap_remove(victim);
     ended.retain(|object| object.json["process"]["parent_pid"] == pid);

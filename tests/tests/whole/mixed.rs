@@ -14,7 +14,7 @@ use procmon_tests::{
     jsonl, need, time, victim,
 };
 
-use crate::support::{LIMIT, Watching, cpu, faults};
+use crate::support::{LIMIT, Recording, cpu, faults};
 
 /// Work of every kind for a minute: short lives, threads, children, sleeps, memory, system calls.
 const LOAD: &str = r#"read go
@@ -92,10 +92,10 @@ fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_total
     let births = need!(Births::of(shell.pid()));
     let kernel = Kernel { cgroup, births };
     let pid = shell.pid().to_string();
-    let watching = Watching::start(&["--pid", &pid, "--children", "--interval", "500ms"]);
-    let samples = sample(&kernel, &watching, &mut shell);
+    let recording = Recording::start(&["--pid", &pid, "--children", "--interval", "500ms"]);
+    let samples = sample(&kernel, &recording, &mut shell);
     let output = shell.wait(LIMIT).unwrap();
-    let frames = frames(&watching.text());
+    let frames = frames(&recording.text());
     assert!(frames.len() > 50, "{} frames", frames.len());
     compare(&frames, &samples);
 
@@ -106,11 +106,11 @@ fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_total
 }
 
 /// Asks the kernel all the time: first while the load waits, then until it has ended.
-fn sample(kernel: &Kernel, watching: &Watching, shell: &mut Program) -> Vec<Sample> {
+fn sample(kernel: &Kernel, recording: &Recording, shell: &mut Program) -> Vec<Sample> {
     let mut samples = Vec::new();
     let mut take = || {
         // In this order: what is in the file was read before the word, which was read before now.
-        let written = fs::metadata(watching.file()).map_or(0, |file| file.len());
+        let written = fs::metadata(recording.file()).map_or(0, |file| file.len());
         let word = kernel.word();
         samples.push(Sample {
             written,

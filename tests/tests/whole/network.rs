@@ -5,7 +5,7 @@ use procmon_tests::{
     jsonl::{self, Object},
 };
 
-use crate::support::{Watching, exec};
+use crate::support::{Recording, exec};
 
 /// Bytes received and transmitted.
 fn moved(object: &Object) -> (f64, f64) {
@@ -39,12 +39,12 @@ fn bytes_over_loopback_are_what_the_calls_returned_by_write_sendfile_and_udp() {
 fn a_third_process_of_the_same_namespace_shows_no_network_bytes() {
     let mut idle = Victim::held_before("").unwrap();
     let pid = idle.pid().to_string();
-    let watching = Watching::start(&["--pid", &pid, "--interval", "100ms"]);
+    let recording = Recording::start(&["--pid", &pid, "--interval", "100ms"]);
     let busy = Victim::start("tcp=10000000").unwrap();
     assert!(busy.finish().unwrap().status.success());
     idle.go().unwrap();
     idle.finish().unwrap();
-    let objects = jsonl::parse(&watching.text()).unwrap();
+    let objects = jsonl::parse(&recording.text()).unwrap();
     let last = objects.last().unwrap();
     assert!(last.has_exited());
     assert_eq!(moved(last), (0.0, 0.0));

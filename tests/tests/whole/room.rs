@@ -1,8 +1,10 @@
 //! With room for one process: what found none is counted, and shown.
 
-use std::{fs, time::Duration};
+use std::fs;
 
-use procmon_tests::{Collector, Procmon, Program, Protocol, Victim, need, program::SOON, victim};
+use procmon_tests::{
+    Collector, Procmon, Protocol, Victim, need, program::SOON, victim, watching::wait_until,
+};
 
 use crate::support::LIMIT;
 
@@ -86,7 +88,7 @@ fn with_room_for_one_process_report_and_metrics_say_how_many_updates_found_no_ro
         .args(["--all", "--interval", "500ms"])
         .start()
         .unwrap();
-    wait_for_report(&scene, &procmon);
+    wait_until("a report", || !scene.reported(UPDATES).is_empty());
     let victim = Victim::start(&format!("open={PAIRS}")).unwrap();
     assert!(victim.finish().unwrap().status.success());
     procmon.signal(libc::SIGINT).unwrap();
@@ -96,17 +98,5 @@ fn with_room_for_one_process_report_and_metrics_say_how_many_updates_found_no_ro
         let (first, last) = (reported[0], *reported.last().unwrap());
         assert!(last - first >= least, "{what:?}: {reported:?}");
         assert_eq!(scene.exported(what), Some(last), "{what:?}");
-    }
-}
-
-fn wait_for_report(scene: &Scene, procmon: &Program) {
-    let until = std::time::Instant::now() + SOON;
-    while scene.reported(UPDATES).is_empty() {
-        assert!(
-            std::time::Instant::now() < until,
-            "no report: {}",
-            procmon.stderr()
-        );
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

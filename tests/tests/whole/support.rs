@@ -12,12 +12,12 @@ pub const LIMIT: Duration = Duration::from_secs(180);
 const FILE: &str = "objects.jsonl";
 
 /// A `procmon run` that writes objects to a file.
-pub struct Watching {
+pub struct Recording {
     procmon: Program,
     folder: tempfile::TempDir,
 }
 
-impl Watching {
+impl Recording {
     /// With these arguments, once it watches.
     pub fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
