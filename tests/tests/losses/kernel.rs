@@ -52,7 +52,9 @@ impl Crowded {
 
     /// The ends of the victim's children.
     fn ends(&self) -> Vec<Object> {
-        let ended = jsonl::read_exited(&self.folder.path().join("lines")).unwrap();
+        let text = fs::read_to_string(self.folder.path().join("lines")).unwrap();
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let ended = jsonl::parse_exited(&text[..whole]).unwrap();
         let is_child = |object: &Object| object.pid != self.victim.pid();
         ended.into_iter().filter(is_child).collect()
     }
