@@ -9,7 +9,8 @@ use super::arguments::sizes;
 use super::failure::Failure;
 use crate::frame::losses_in_words;
 use crate::kernel::{
-    Finding, Kernel, KernelError, Losses, Options, Prerequisites, Running, Scope, running,
+    self, Finding, Kernel, KernelError, Losses, Options, Prerequisites, ProbeStatus, Roads,
+    Running, Scope, running,
 };
 use procmon_common::Loss;
 
@@ -79,6 +80,7 @@ fn as_text(
                     None => writeln!(text),
                 };
             }
+            roads_as_text(&mut text, kernel.probes());
             text.push_str("\nMaps\n");
             for map in kernel.maps() {
                 let memory = map.memory.map_or("unknown".to_owned(), |bytes| {
@@ -94,10 +96,37 @@ fn as_text(
             let _ = write!(text, "\n{}", kernel.summary());
         }
         Err(error) => {
+            roads_as_text(&mut text, &[]);
             let _ = write!(text, "\nNothing can be counted: {error}");
         }
     }
     text
+}
+
+/// The roads to each kind of number, the best first; the one taken has a mark.
+fn roads_as_text(text: &mut String, probes: &[ProbeStatus]) {
+    text.push_str("\nRoads, in order of preference; > is taken\n");
+    for Roads { to, roads, reason } in kernel::roads(probes) {
+        let roads: Vec<String> = roads
+            .iter()
+            .map(|road| format!("{}{}", if road.taken { "> " } else { "" }, road.name))
+            .collect();
+        let why = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+        let _ = writeln!(text, "      {to:<14} {}{why}", roads.join(" | "));
+    }
+}
+
+fn roads_as_json(probes: &[ProbeStatus]) -> Value {
+    kernel::roads(probes)
+        .into_iter()
+        .map(|Roads { to, roads, reason }| {
+            let roads: Vec<Value> = roads
+                .iter()
+                .map(|road| json!({"road": road.name, "taken": road.taken}))
+                .collect();
+            json!({"to": to, "roads": roads, "reason": reason})
+        })
+        .collect()
 }
 
 /// What was lost: in this short run, and by each procmon that runs.
@@ -163,11 +192,15 @@ fn as_json(
                 .maps()
                 .map(|map| json!({"map": map.name, "limit": map.limit, "memory": map.memory}));
             value["probes"] = probes.into();
+            value["roads"] = roads_as_json(kernel.probes());
             value["maps"] = maps.to_vec().into();
             value["losses"] = losses(kernel.losses());
             value["summary"] = kernel.summary().into();
         }
-        Err(error) => value["error"] = error.to_string().into(),
+        Err(error) => {
+            value["roads"] = roads_as_json(&[]);
+            value["error"] = error.to_string().into();
+        }
     }
     value
 }
