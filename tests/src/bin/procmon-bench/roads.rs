@@ -70,11 +70,11 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
         let changes = effort.pick(50, 10);
         let [tracepoint, fexit] =
             [Road::Tracepoint, Road::Fexit].map(|road| lost(road, what, call, changes, &btf));
-        let ([by_tracepoint, calls], [by_fexit, _]) = (tracepoint?, fexit?);
+        let ([by_tracepoint, calls], [by_fexit, fexit_calls]) = (tracepoint?, fexit?);
         table.tell(
-            &format!("{what} not counted by fexit while another tracer comes and goes"),
-            format!("exit tracepoint {by_tracepoint} of {calls}"),
-            format!("{changes} times"),
+            &format!("{what} not counted while another tracer comes and goes {changes} times"),
+            format!("exit tracepoint: {by_tracepoint} of {calls}"),
+            format!("fexit: of {fexit_calls}"),
             Value::Count(by_fexit as f64),
         );
     }
