@@ -8,11 +8,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod arch;
 mod bench;
 mod build;
 mod docs;
+mod packages;
 mod run;
 mod shell;
+mod target;
 mod test;
 mod tools;
 mod vm;
@@ -33,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Build procmon (release) with its kernel programs, installing what the build needs
-    Build,
+    Build(build::Options),
     /// Build procmon, get privilege and watch processes
     Run(run::Options),
     /// Check the source and run every test, with what they need unpacked into target/
@@ -58,11 +61,7 @@ fn main() -> ExitCode {
 
 fn dispatch(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Build => {
-            let binary = build::procmon()?;
-            shell::say(&format!("built {}", binary.display()));
-            Ok(ExitCode::SUCCESS)
-        }
+        Task::Build(options) => build::run(&options),
         Task::Run(options) => run::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Vmtest(options) => vm::run(&options),

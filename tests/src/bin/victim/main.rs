@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     }
     // One arena, so that what threads allocate does not depend on who came first.
     // SAFETY: no other thread runs yet.
+    #[cfg(target_env = "gnu")]
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     match ops::parse(&words) {
         Ok(list) => {

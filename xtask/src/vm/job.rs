@@ -1,0 +1,71 @@
+//! What the machine is to do, and the programs that takes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    Guest, LOCKED_DOWN,
+    initramfs::{Contents, PROGRAMS},
+    tools,
+};
+
+/// The tests that run in the machine.
+const TESTS: [&str; 2] = ["kernels", "exec_counts"];
+
+/// procmon and the victim.
+pub fn add_ours(contents: &mut Contents, release: &Path) {
+    for (name, variable) in [("procmon", "PROCMON_BIN"), ("victim", "VICTIM_BIN")] {
+        let there = format!("{PROGRAMS}/{name}");
+        contents.job += &format!("env\t{variable}={there}\n");
+        contents.programs.push((release.join(name), there));
+    }
+}
+
+/// The tests, and the tools that some of them compare with.
+pub fn add_tests(
+    contents: &mut Contents,
+    guest: Guest,
+    tests: &[(String, PathBuf)],
+    filter: Option<&str>,
+) -> Result<()> {
+    match tools::files(guest.arch) {
+        Ok(files) => {
+            contents.programs.extend(files);
+            contents.job += &format!("env\tSTRACE_BIN={}\n", tools::STRACE);
+        }
+        Err(error) => {
+            let reason = format!("{error:#}").replace(['\n', '\t'], " ");
+            contents.job += &format!("env\tSTRACE_BIN=missing: no strace: {reason}\n");
+        }
+    }
+    let filter = filter.unwrap_or_default();
+    let mut last = String::new();
+    for name in TESTS {
+        let binary = binary(tests, name)?;
+        let there = format!("{PROGRAMS}/{name}");
+        contents.programs.push((binary.to_owned(), there.clone()));
+        let run = format!("run\t{there}\t--test-threads=1\t");
+        if !guest.lockdown {
+            contents.job += &format!("{run}{filter}\t--skip\t{LOCKED_DOWN}\n");
+        }
+        if name == "kernels" {
+            last = format!("lockdown\tconfidentiality\n{run}{LOCKED_DOWN}\n");
+        }
+    }
+    if filter.is_empty() || filter.contains(LOCKED_DOWN) {
+        contents.job += &last;
+    }
+    Ok(())
+}
+
+fn binary<'a>(tests: &'a [(String, PathBuf)], name: &str) -> Result<&'a Path> {
+    let wanted = |source: &str| {
+        source.ends_with(&format!("tests/{name}.rs"))
+            || source.ends_with(&format!("tests/{name}/main.rs"))
+    };
+    let found = tests.iter().find(|(source, _)| wanted(source));
+    found
+        .map(|(_, binary)| binary.as_path())
+        .with_context(|| format!("there is no test binary {name}"))
+}
