@@ -50,8 +50,11 @@ pub fn add_tests(
             contents.job += &format!("{run}{filter}\t--skip\t{LOCKED_DOWN}\n");
         }
         if name == "kernels" {
-            last = format!("lockdown\tconfidentiality\n{run}{LOCKED_DOWN}\n");
+            last = format!("{run}{LOCKED_DOWN}\n");
         }
+    }
+    if !guest.lockdown {
+        last.insert_str(0, "lockdown\tconfidentiality\n");
     }
     if filter.is_empty() || filter.contains(LOCKED_DOWN) {
         contents.job += &last;
