@@ -183,11 +183,7 @@ fn loopback_up() -> Result<()> {
         request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         ensure!(socket >= 0, "socket: {}", io::Error::last_os_error());
-        let failed = libc::ioctl(
-            socket,
-            libc::SIOCSIFFLAGS as libc::Ioctl,
-            &raw mut request,
-        );
+        let failed = libc::ioctl(socket, libc::SIOCSIFFLAGS as libc::Ioctl, &raw mut request);
         let error = io::Error::last_os_error();
         libc::close(socket);
         ensure!(failed == 0, "cannot bring lo up: {error}");
