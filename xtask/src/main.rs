@@ -1,7 +1,7 @@
 //! `cargo xtask`: procmon's build, run, test and benchmark commands.
 //!
 //! Each command finds or installs what it needs into `target/` and says so; none
-//! of them changes the system, except that a missing rustup component is added.
+//! of them changes the system, except that rustup adds what the toolchain lacks.
 
 use std::process::ExitCode;
 
