@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{build, shell, workspace};
+use crate::{build, shell, target::Target, workspace};
 
 const PACKAGE: &str = "procmon-tests";
 const PROGRAM: &str = "procmon-bench";
@@ -35,7 +35,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     // clap leaves everything after the first option it does not know to us.
     let write = options.write || options.rest.iter().any(|word| word == "--write");
     let passed = options.rest.iter().filter(|word| *word != "--write");
-    let procmon = build::procmon()?;
+    let procmon = build::procmon(&Target::host())?;
     let mut cargo = workspace::cargo();
     shell::run(cargo.args(["build", "--release", "--package", PACKAGE, "--bins"]))?;
     let release = workspace::target().join("release");

@@ -4,7 +4,7 @@ use std::{fs, process::Command, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{build, shell, workspace};
+use crate::{build, shell, target::Target, workspace};
 
 /// Each document and the arguments that make procmon write it.
 const DOCUMENTS: &[(&str, &[&str])] = &[("docs/metrics.md", &["metrics", "--format", "md"])];
@@ -19,7 +19,7 @@ pub struct Options {
 
 /// Writes or compares all of them.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let procmon = build::procmon()?;
+    let procmon = build::procmon(&Target::host())?;
     let mut stale = false;
     for (document, arguments) in DOCUMENTS {
         let wanted = shell::output(Command::new(&procmon).args(*arguments))?;

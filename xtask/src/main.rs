@@ -1,18 +1,21 @@
 //! `cargo xtask`: procmon's build, run, test and benchmark commands.
 //!
 //! Each command finds or installs what it needs into `target/` and says so; none
-//! of them changes the system, except that a missing rustup component is added.
+//! of them changes the system, except that rustup adds what the toolchain lacks.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod arch;
 mod bench;
 mod build;
 mod docs;
+mod packages;
 mod run;
 mod shell;
+mod target;
 mod test;
 mod tools;
 mod vm;
@@ -33,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Build procmon (release) with its kernel programs, installing what the build needs
-    Build,
+    Build(build::Options),
     /// Build procmon, get privilege and watch processes
     Run(run::Options),
     /// Check the source and run every test, with what they need unpacked into target/
@@ -58,11 +61,7 @@ fn main() -> ExitCode {
 
 fn dispatch(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Build => {
-            let binary = build::procmon()?;
-            shell::say(&format!("built {}", binary.display()));
-            Ok(ExitCode::SUCCESS)
-        }
+        Task::Build(options) => build::run(&options),
         Task::Run(options) => run::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Vmtest(options) => vm::run(&options),

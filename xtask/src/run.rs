@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{build, shell};
+use crate::{build, shell, target::Target};
 
 /// procmon's status for "privilege is missing".
 const NO_PRIVILEGE: u8 = 3;
@@ -29,7 +29,7 @@ pub struct Options {
 
 /// Builds procmon and becomes it, so that signals and its exit status are its own.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let binary = build::procmon()?;
+    let binary = build::procmon(&Target::host())?;
     let arguments = arguments(options);
     let mut command = if is_root()? || wants_no_privilege(&options.rest) {
         Command::new(&binary)

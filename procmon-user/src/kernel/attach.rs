@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use aya::maps::Array;
-use aya::programs::{BtfTracePoint, FExit, Iter, TracePoint};
+use aya::programs::{BtfTracePoint, FExit, Iter, ProgramError, TracePoint};
 use aya::{Btf as AyaBtf, Ebpf};
 use log::debug;
 use procmon_common::Probe;
@@ -88,14 +88,14 @@ pub(super) fn counts(probe: &Probe) -> bool {
 
 fn program<'a, P>(bpf: &'a mut Ebpf, probe: &Probe) -> Result<&'a mut P, ProbeState>
 where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
 {
     program_named(bpf, probe.program)
 }
 
 fn program_named<'a, P>(bpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeState>
 where
-    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
 {
     bpf.program_mut(name)
         .ok_or_else(|| ProbeState::Failed("not in the object".to_owned()))?
@@ -144,11 +144,16 @@ fn attach_either(
         program
             .load(function, types.aya)
             .and_then(|()| program.attach())
-            .map_err(|error| match failed(error) {
-                ProbeState::Failed(reason) => ProbeState::Unsupported(format!(
+            .map_err(|error| {
+                let hookable = !is_not_supported(&error);
+                let state = failed(error);
+                let reason = match state.reason() {
+                    Some(reason) if hookable => reason,
+                    _ => "this kernel cannot hook functions (on arm64 since Linux 6.4)",
+                };
+                ProbeState::Unsupported(format!(
                     "no tracepoint {tracepoint} (Linux 6.3), and fexit on {function}: {reason}"
-                )),
-                other => other,
+                ))
             })?;
         attached.push(*function);
     }
@@ -161,6 +166,13 @@ fn attach_either(
         "no tracepoint {tracepoint}: exits of {}",
         attached.join(", ")
     )))
+}
+
+fn is_not_supported(error: &ProgramError) -> bool {
+    /// Of the kernel alone (include/linux/errno.h): libc has no name for it.
+    const ENOTSUPP: i32 = 524;
+    matches!(error, ProgramError::SyscallError(error)
+        if error.io_error.raw_os_error() == Some(ENOTSUPP))
 }
 
 fn load_iterator(

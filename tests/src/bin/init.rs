@@ -19,6 +19,14 @@ use anyhow::{Context as _, Result, ensure};
 /// Where tests note that they were skipped.
 const SKIP_LOG: &str = "/run/skipped";
 
+/// The serial port that the host listens to: arm64's machine has one less of its own, so there it
+/// is the first on the PCI bus.
+const PORT: &str = if cfg!(target_arch = "aarch64") {
+    "/dev/ttyS0"
+} else {
+    "/dev/ttyS1"
+};
+
 /// What is mounted where, in order.
 const MOUNTS: &[(&str, &str)] = &[
     ("proc", "/proc"),
@@ -60,7 +68,7 @@ fn work() -> Result<()> {
             eprintln!("init: no {kind} on {place}: {error}");
         }
     }
-    let mut port = Port::open("/dev/ttyS1")?;
+    let mut port = Port::open(PORT)?;
     enable_controllers()?;
     loopback_up()?;
     allow_descriptors()?;
@@ -175,7 +183,7 @@ fn loopback_up() -> Result<()> {
         request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         ensure!(socket >= 0, "socket: {}", io::Error::last_os_error());
-        let failed = libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw mut request);
+        let failed = libc::ioctl(socket, libc::SIOCSIFFLAGS as libc::Ioctl, &raw mut request);
         let error = io::Error::last_os_error();
         libc::close(socket);
         ensure!(failed == 0, "cannot bring lo up: {error}");

@@ -12,7 +12,7 @@ use std::{
 use procmon_tests::{Procmon, Program, environment::older_than, jsonl, need, tracers};
 use tempfile::NamedTempFile;
 
-use crate::{LIMIT, key};
+use crate::{LIMIT, diagnosis, hooks_functions, key};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -28,6 +28,7 @@ impl Watched {
     /// leaves the functions of the network makes the kernel skip the calls that wait in them, and
     /// the procmon of the test before may still be leaving.
     fn start() -> Result<Self, String> {
+        supported()?;
         if older_than((6, 3)) && !tracers::wait_until_gone().unwrap() {
             return Err("another tracer does not go".to_owned());
         }
@@ -68,6 +69,20 @@ impl Watched {
         assert_eq!(self.counted(), wanted);
         self.procmon.signal(libc::SIGINT).unwrap();
         assert!(self.procmon.wait(LIMIT).unwrap().status.success());
+    }
+}
+
+/// Or the reason that procmon gives itself; which kernels may have one, another test holds it to.
+fn supported() -> Result<(), String> {
+    if hooks_functions() {
+        return Ok(());
+    }
+    let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
+    let diagnosis = diagnosis(&output);
+    let mut probes = diagnosis["probes"].as_array().unwrap().iter();
+    match probes.find(|probe| probe["family"] == "network" && probe["state"] == "unsupported") {
+        Some(probe) => Err(probe["reason"].as_str().unwrap().to_owned()),
+        None => Ok(()),
     }
 }
 

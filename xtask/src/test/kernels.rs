@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    num::NonZero,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context as _, Result};
@@ -11,27 +13,33 @@ use anyhow::{Context as _, Result};
 use super::{heading, tally::Tally};
 use crate::{shell, vm, workspace};
 
-/// Boots every kernel that can be had, all at once; for the others it says why not.
+/// Boots every machine that can be had, as many at once as there are CPUs; for the others it says
+/// why not.
 pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()> {
     heading("other kernels");
-    let mut machines = Vec::new();
-    for series in vm::Series::ALL {
+    let mut guests = Vec::new();
+    for guest in vm::Guest::TESTED {
         if no_vm {
-            tally.skip(format!("SKIPPED Linux {series}: --no-vm was given"));
-        } else if let Err(reason) = vm::prepare(series) {
+            tally.skip(format!("SKIPPED {guest}: --no-vm was given"));
+        } else if let Err(reason) = vm::prepare(guest) {
             let reason = format!("{reason:#}").replace('\n', " ");
-            shell::say(&format!("no tests under Linux {series}: {reason}"));
-            tally.skip(format!("SKIPPED Linux {series}: {reason}"));
+            shell::say(&format!("no tests under {guest}: {reason}"));
+            tally.skip(format!("SKIPPED {guest}: {reason}"));
+        } else if let Err(error) = vm::build(guest.arch) {
+            tally.fail(format!("{guest}: {error:#}"));
         } else {
-            machines.push(Machine::start(series, filter)?);
+            guests.push(guest);
         }
     }
-    for machine in &mut machines {
-        heading(&machine.title);
-        tally.watch_tests(&machine.title, &mut machine.command)?;
-        let skipped = fs::read_to_string(&machine.skipped)
-            .with_context(|| format!("cannot read {}", machine.skipped.display()))?;
-        tally.take_skipped(skipped.lines().map(str::to_owned).collect());
+    let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+    for batch in guests.chunks(cpus) {
+        let machines: Result<Vec<_>> = batch
+            .iter()
+            .map(|guest| Machine::start(*guest, filter))
+            .collect();
+        for mut machine in machines? {
+            machine.watch(tally)?;
+        }
     }
     Ok(())
 }
@@ -45,24 +53,35 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(series: vm::Series, filter: Option<&str>) -> Result<Self> {
-        let skipped = workspace::root().join(format!("target/skipped-tests-{series}.txt"));
+    fn start(guest: vm::Guest, filter: Option<&str>) -> Result<Self> {
+        let file = format!("target/skipped-tests-{}.txt", guest.slug());
+        let skipped = workspace::root().join(file);
         fs::write(&skipped, "").with_context(|| format!("cannot write {}", skipped.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["vmtest", "--no-build", "--kernel", &series.to_string()])
+            .args(["vmtest", "--no-build"])
+            .args(guest.arguments())
             .env(vm::SKIP_LOG, &skipped)
             .stdout(Stdio::piped());
         if let Some(filter) = filter {
             command.args(["--filter", filter]);
         }
         Ok(Self {
-            title: format!("Linux {series}"),
+            title: guest.to_string(),
             command: command
                 .spawn()
                 .with_context(|| format!("cannot run {}", shell::line(&command)))?,
             skipped,
         })
+    }
+
+    fn watch(&mut self, tally: &mut Tally) -> Result<()> {
+        heading(&self.title);
+        tally.watch_tests(&self.title, &mut self.command)?;
+        let skipped = fs::read_to_string(&self.skipped)
+            .with_context(|| format!("cannot read {}", self.skipped.display()))?;
+        tally.take_skipped(skipped.lines().map(str::to_owned).collect());
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use anyhow::Result;
 
 pub use self::privileged::build as binaries;
 use self::tally::Tally;
-use crate::{build, shell};
+use crate::{build, shell, target::Target};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -32,7 +32,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let filter = options.filter.as_deref();
     heading("build");
-    build::procmon()?;
+    build::procmon(&Target::host())?;
     if filter.is_none() {
         unprivileged::checks(&mut tally)?;
     }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{heading, tally::Tally};
-use crate::{run, shell, tools::fetch, vm, workspace};
+use crate::{run, shell, target::Target, tools::fetch, vm, workspace};
 
 const PACKAGE: &str = "procmon-tests";
 const TRACEFS: &str = "/sys/kernel/tracing";
@@ -17,7 +17,7 @@ const TRACEFS: &str = "/sys/kernel/tracing";
 /// Builds them in release, then runs each binary as root, one test at a time.
 pub fn tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
     heading("tests on the real kernel");
-    let binaries = build()?;
+    let binaries = build(&Target::host())?;
     let Some(privilege) = Privilege::get()? else {
         for (name, _) in &binaries {
             tally.skip(format!(
@@ -49,8 +49,8 @@ pub fn tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
 }
 
 /// Builds the victim, the machines' `init` and the test binaries; name and path of each of the latter.
-pub fn build() -> Result<Vec<(String, PathBuf)>> {
-    let mut victim = workspace::cargo();
+pub fn build(target: &Target) -> Result<Vec<(String, PathBuf)>> {
+    let mut victim = target.cargo();
     shell::run(victim.args([
         "build",
         "--release",
@@ -59,7 +59,7 @@ pub fn build() -> Result<Vec<(String, PathBuf)>> {
         PACKAGE,
         "--bins",
     ]))?;
-    let mut tests = workspace::cargo();
+    let mut tests = target.cargo();
     tests.args([
         "test",
         "--release",

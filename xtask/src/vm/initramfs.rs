@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{cpio::Archive, packages};
-use crate::shell;
+use super::{cpio::Archive, tools::Files};
+use crate::{arch::Arch, packages, shell};
 
 /// Where the programs are in the machine.
 pub const PROGRAMS: &str = "/programs";
@@ -21,8 +21,10 @@ pub const PROGRAMS: &str = "/programs";
 pub struct Contents {
     /// The program that becomes PID 1.
     pub init: PathBuf,
-    /// Programs, by their path here and in the machine.
-    pub programs: Vec<(PathBuf, String)>,
+    /// busybox, linked statically.
+    pub busybox: PathBuf,
+    /// Programs and whatever else they need.
+    pub programs: Files,
     /// The lines of `init`'s job.
     pub job: String,
 }
@@ -51,16 +53,16 @@ pub fn build(contents: &Contents) -> Result<Vec<u8>> {
         let contents = read(&library)?;
         archive.file(&library.to_string_lossy(), &contents);
     }
-    archive.file("/bin/busybox", &read(&busybox()?)?);
+    archive.file("/bin/busybox", &read(&contents.busybox)?);
     // Programs and scripts name these by their full paths.
     archive.link("/usr/bin", "/bin");
     Ok(archive.finish())
 }
 
-/// busybox, linked statically.
-fn busybox() -> Result<PathBuf> {
-    let folder = packages::cache().join("busybox");
-    packages::unpack(&["busybox-static".to_owned()], &folder)?;
+/// Fetches busybox.
+pub fn busybox(arch: Arch) -> Result<PathBuf> {
+    let folder = packages::cache().join(format!("busybox-{arch}"));
+    packages::unpack(arch, &["busybox-static".to_owned()], &folder)?;
     let candidates = ["bin/busybox", "usr/bin/busybox"].map(|path| folder.join(path));
     candidates
         .into_iter()

@@ -7,8 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::packages;
-use crate::shell;
+use crate::{arch::Arch, packages, shell};
 
 /// A series of kernels that Debian 12 offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -25,10 +24,10 @@ impl Series {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::V6_1, Self::V6_12];
 
-    fn meta_package(self) -> &'static str {
+    fn meta_package(self, arch: Arch) -> String {
         match self {
-            Self::V6_1 => "linux-image-cloud-amd64",
-            Self::V6_12 => "linux-image-6.12-cloud-amd64",
+            Self::V6_1 => format!("linux-image-cloud-{arch}"),
+            Self::V6_12 => format!("linux-image-6.12-cloud-{arch}"),
         }
     }
 }
@@ -44,33 +43,36 @@ impl fmt::Display for Series {
 
 /// A kernel's image, of the release that is current today, or of one unpacked before when no
 /// mirror can be reached.
-pub fn image(series: Series) -> Result<PathBuf> {
-    let folder = packages::cache().join(format!("linux-{series}"));
-    fetch(series, &folder).or_else(|error| {
+pub fn image(series: Series, arch: Arch) -> Result<PathBuf> {
+    let folder = packages::cache().join(format!("linux-{series}-{arch}"));
+    fetch(series, arch, &folder).or_else(|error| {
         let kept = unpacked(&folder).ok_or(error)?;
         shell::say(&format!("no newer Linux {series}: {}", kept.display()));
         Ok(kept)
     })
 }
 
-fn fetch(series: Series, folder: &Path) -> Result<PathBuf> {
-    let current = || packages::stands_for(series.meta_package(), "linux-image-");
+fn fetch(series: Series, arch: Arch, folder: &Path) -> Result<PathBuf> {
+    let current = || packages::stands_for(arch, &series.meta_package(arch), "linux-image-");
     let mut package = current()?;
-    if let Err(error) = unpack(&package, folder) {
-        // The lists may name one that has left the mirror since.
-        packages::refresh().map_err(|refresh| error.context(format!("{refresh:#}")))?;
-        package = current()?;
-        unpack(&package, folder)?;
+    if let Err(error) = unpack(&package, arch, folder) {
+        // The lists named one that has left the mirror since; now they are fresh.
+        let fresh = current()?;
+        if fresh == package {
+            return Err(error);
+        }
+        package = fresh;
+        unpack(&package, arch, folder)?;
     }
     image_in(&folder.join(&package)).with_context(|| format!("{package} holds no boot/vmlinuz-*"))
 }
 
-fn unpack(package: &str, folder: &Path) -> Result<()> {
+fn unpack(package: &str, arch: Arch, folder: &Path) -> Result<()> {
     let place = folder.join(package);
     if place.exists() {
         return Ok(());
     }
-    packages::unpack(&[package.to_owned()], &place)?;
+    packages::unpack(arch, &[package.to_owned()], &place)?;
     // All that the tests need is built in; the modules are most of the package.
     for modules in ["lib/modules", "usr/lib/modules"] {
         let modules = place.join(modules);

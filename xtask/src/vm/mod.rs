@@ -1,33 +1,34 @@
 //! `cargo xtask vmtest`: the tests of the kernel half under other kernels, in emulated machines.
 
 mod cpio;
+mod guest;
 mod initramfs;
+mod job;
 mod kernel;
-mod packages;
 mod qemu;
+mod tools;
 
 use std::{
     env,
     fs::OpenOptions,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
-pub use self::kernel::Series;
+pub use self::guest::Guest;
 use self::{
-    initramfs::{Contents, PROGRAMS},
+    initramfs::Contents,
+    kernel::Series,
     qemu::{Boot, BootFolder},
 };
-use crate::{build, shell, test, tools::fetch, workspace};
+use crate::{arch::Arch, build, shell, target::Target, test};
 
 /// The variable that names the file in which skipped tests are listed.
 pub const SKIP_LOG: &str = "PROCMON_SKIP_LOG";
-/// The tests that run in the machine.
-const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
 /// Those that want `lockdown=confidentiality`, which there is no way back from: they come last,
 /// and never on the host.
 pub const LOCKED_DOWN: &str = "locked_down";
@@ -38,13 +39,19 @@ pub struct Options {
     /// Boot this kernel only; all of them otherwise
     #[arg(long, value_enum)]
     kernel: Option<Series>,
+    /// The machines' architecture
+    #[arg(long, value_enum, default_value_t = Arch::Amd64)]
+    arch: Arch,
+    /// Boot with lockdown=confidentiality, and run only the tests of that
+    #[arg(long)]
+    lockdown: bool,
     /// Run only tests whose name contains this
     #[arg(long)]
     filter: Option<String>,
     /// Give a machine up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     timeout: u64,
-    /// Add this to the kernel's command line, such as lockdown=confidentiality
+    /// Add this to the kernel's command line, such as nr_cpus=1
     #[arg(long, value_name = "PARAMETERS", default_value = "")]
     append: String,
     /// Take procmon as it was built last
@@ -57,16 +64,22 @@ pub struct Options {
 
 /// Boots each kernel, runs the tests or the command in it, and ends with the status of the first that failed.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    let target = Target::of(options.arch)?;
     if !options.no_build {
-        build::procmon()?;
+        build::procmon(&target)?;
     }
-    let tests = test::binaries()?;
+    let tests = test::binaries(&target)?;
     let wanted = options
         .kernel
         .map_or(Series::ALL.to_vec(), |kernel| vec![kernel]);
     let mut first_failure = 0;
     for series in wanted {
-        let status = one(series, options, &tests)?;
+        let guest = Guest {
+            series,
+            arch: options.arch,
+            lockdown: options.lockdown,
+        };
+        let status = one(guest, options, &target, &tests)?;
         if first_failure == 0 {
             first_failure = status;
         }
@@ -74,53 +87,72 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::from(first_failure))
 }
 
-/// Gets all that a machine with this kernel is made of; the error is the reason why it cannot be had.
-pub fn prepare(series: Series) -> Result<PathBuf> {
-    ensure!(
-        cfg!(target_arch = "x86_64"),
-        "the machines are x86_64, this host is {}",
-        env::consts::ARCH
-    );
-    qemu::command().context("there is no qemu")?;
-    kernel::image(series).with_context(|| format!("there is no Linux {series}"))
+/// What a machine is made of and others have made.
+pub struct Parts {
+    kernel: PathBuf,
+    busybox: PathBuf,
 }
 
-fn one(series: Series, options: &Options, tests: &[(String, PathBuf)]) -> Result<u8> {
-    let kernel = prepare(series)?;
-    let release = workspace::target().join("release");
+/// Gets it; the error is the reason why there is no such machine.
+pub fn prepare(guest: Guest) -> Result<Parts> {
+    let Guest { series, arch, .. } = guest;
+    Target::of(arch).with_context(|| format!("nothing can be built for {arch}"))?;
+    qemu::command(arch).with_context(|| format!("there is no qemu for {arch}"))?;
+    Ok(Parts {
+        kernel: kernel::image(series, arch)
+            .with_context(|| format!("there is no Linux {series} for {arch}"))?,
+        busybox: initramfs::busybox(arch)
+            .with_context(|| format!("there is no busybox for {arch}"))?,
+    })
+}
+
+/// Builds what of ours goes into the machines of an architecture.
+pub fn build(arch: Arch) -> Result<()> {
+    let target = Target::of(arch)?;
+    build::procmon(&target)?;
+    test::binaries(&target).map(drop)
+}
+
+fn one(
+    guest: Guest,
+    options: &Options,
+    target: &Target,
+    tests: &[(String, PathBuf)],
+) -> Result<u8> {
+    let parts = prepare(guest)?;
     let mut contents = Contents {
-        init: release.join("init"),
+        init: target.release().join("init"),
+        busybox: parts.busybox,
         ..Contents::default()
     };
-    // The benchmark is large and no test wants it.
-    let bench = (!options.command.is_empty()).then_some("procmon-bench");
-    for name in ["procmon", "victim"].into_iter().chain(bench) {
-        contents
-            .programs
-            .push((release.join(name), format!("{PROGRAMS}/{name}")));
-    }
-    contents.job =
-        format!("env\tPROCMON_BIN={PROGRAMS}/procmon\nenv\tVICTIM_BIN={PROGRAMS}/victim\n");
-    if options.command.is_empty() {
-        add_tests(&mut contents, tests, options.filter.as_deref())?;
-    } else {
+    job::add_ours(&mut contents, &target.release());
+    if !options.command.is_empty() {
+        // The benchmark is large and no test wants it.
+        job::add(&mut contents, &target.release(), "procmon-bench");
         contents.job += &format!("run\t{}\n", options.command.join("\t"));
+    } else {
+        job::add_tests(&mut contents, guest, tests, options.filter.as_deref())?;
+    }
+    let mut append = options.append.clone();
+    if guest.lockdown {
+        append += " lockdown=confidentiality";
     }
     let initramfs = initramfs::build(&contents)?;
-    let folder = BootFolder::new(&series.to_string())?;
+    let folder = BootFolder::new(&guest.slug())?;
     let begun = Instant::now();
     let mut status = None;
     qemu::boot(
         &Boot {
-            kernel: &kernel,
+            arch: guest.arch,
+            kernel: &parts.kernel,
             initramfs: &initramfs,
-            append: &options.append,
+            append: &append,
             limit: Duration::from_secs(options.timeout),
             folder: folder.path(),
         },
         |line| match line.strip_prefix("vm: ").map(|said| said.split_once(' ')) {
             Some(Some(("status", number))) => status = number.parse().ok(),
-            Some(Some(("skipped", reason))) => note_skipped(series, reason),
+            Some(Some(("skipped", reason))) => note_skipped(guest, reason),
             Some(Some(("ready", release))) => shell::say(&format!(
                 "Linux {release} is up after {:.1} s",
                 begun.elapsed().as_secs_f64()
@@ -133,65 +165,15 @@ fn one(series: Series, options: &Options, tests: &[(String, PathBuf)]) -> Result
         bail!("the machine powered off without a status; its console said last:\n{console}");
     };
     shell::say(&format!(
-        "Linux {series}: status {status}, {:.1} s in all",
+        "{guest}: status {status}, {:.1} s in all",
         begun.elapsed().as_secs_f64()
     ));
     Ok(status)
 }
 
-/// The tests, and the tools that some of them compare with.
-fn add_tests(
-    contents: &mut Contents,
-    tests: &[(String, PathBuf)],
-    filter: Option<&str>,
-) -> Result<()> {
-    if let Some(bash) = shell::which("bash") {
-        contents.programs.push((bash, "/bin/bash".to_owned()));
-    }
-    match fetch::strace() {
-        Ok(strace) => {
-            contents.programs.push((strace, "/bin/strace".to_owned()));
-            contents.job += "env\tSTRACE_BIN=/bin/strace\n";
-        }
-        Err(error) => {
-            let reason = format!("{error:#}").replace(['\n', '\t'], " ");
-            contents.job += &format!("env\tSTRACE_BIN=missing: no strace: {reason}\n");
-        }
-    }
-    let filter = filter.unwrap_or_default();
-    let mut last = String::new();
-    for name in TESTS {
-        let binary = binary(tests, name)?;
-        let there = format!("{PROGRAMS}/{name}");
-        contents.programs.push((binary.to_owned(), there.clone()));
-        let run = format!("run\t{there}\t--test-threads=1\t{filter}");
-        contents.job += &format!("{run}\t--skip\t{LOCKED_DOWN}\n");
-        if name == "kernels" {
-            last = format!(
-                "lockdown\tconfidentiality\nrun\t{there}\t--test-threads=1\t{LOCKED_DOWN}\n"
-            );
-        }
-    }
-    if filter.is_empty() || filter.contains(LOCKED_DOWN) {
-        contents.job += &last;
-    }
-    Ok(())
-}
-
-fn binary<'a>(tests: &'a [(String, PathBuf)], name: &str) -> Result<&'a Path> {
-    let wanted = |source: &str| {
-        source.ends_with(&format!("tests/{name}.rs"))
-            || source.ends_with(&format!("tests/{name}/main.rs"))
-    };
-    let found = tests.iter().find(|(source, _)| wanted(source));
-    found
-        .map(|(_, binary)| binary.as_path())
-        .with_context(|| format!("there is no test binary {name}"))
-}
-
 /// Passes a skipped test on to whoever counts them.
-fn note_skipped(series: Series, reason: &str) {
-    let line = reason.replacen("SKIPPED ", &format!("SKIPPED Linux {series}: "), 1);
+fn note_skipped(guest: Guest, reason: &str) {
+    let line = reason.replacen("SKIPPED ", &format!("SKIPPED {guest}: "), 1);
     println!("{line}");
     let Some(path) = env::var_os(SKIP_LOG) else {
         return;

@@ -13,37 +13,69 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::packages;
-use crate::shell;
+use crate::{arch::Arch, packages, shell};
 
-const PROGRAM: &str = "qemu-system-x86_64";
-const PACKAGE: &str = "qemu-system-x86";
+/// `rcu_expedited`: else detaching forty programs takes seconds of grace periods.
+const COMMAND_LINE: &str = "panic=-1 loglevel=4 rcupdate.rcu_expedited=1";
+
+/// What differs by the architecture.
+struct Machine {
+    program: &'static str,
+    package: &'static str,
+    /// The machine and its processor.
+    kind: [&'static str; 4],
+    /// The second serial port, the first being the kernel's.
+    port: &'static [&'static str],
+    command_line: &'static str,
+}
+
 /// `tsc=reliable`: with two CPUs Linux 6.1 else takes the emulated TSC for unstable, and every
 /// read of the clock becomes a system call.
-const COMMAND_LINE: &str =
-    "console=ttyS0 panic=-1 loglevel=4 tsc=reliable rcupdate.rcu_expedited=1";
+const AMD64: Machine = Machine {
+    program: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    kind: ["-machine", "q35", "-cpu", "max"],
+    port: &["-serial", "stdio"],
+    command_line: "console=ttyS0 tsc=reliable",
+};
+
+/// The machine has one serial port of its own: the second is a PCI card.
+const ARM64: Machine = Machine {
+    program: "qemu-system-aarch64",
+    package: "qemu-system-arm",
+    kind: ["-machine", "virt", "-cpu", "cortex-a72"],
+    port: &[
+        "-chardev",
+        "stdio,id=port",
+        "-device",
+        "pci-serial,chardev=port",
+    ],
+    command_line: "console=ttyAMA0",
+};
+
+fn machine(arch: Arch) -> &'static Machine {
+    match arch {
+        Arch::Amd64 => &AMD64,
+        Arch::Arm64 => &ARM64,
+    }
+}
 
 /// qemu's command, without what to boot.
-pub fn command() -> Result<Command> {
-    if let Some(installed) = shell::which(PROGRAM) {
+pub fn command(arch: Arch) -> Result<Command> {
+    let machine = machine(arch);
+    if let Some(installed) = shell::which(machine.program) {
         return Ok(Command::new(installed));
     }
-    let root = packages::cache().join("qemu");
+    let root = packages::cache().join(machine.package);
     if !root.exists() {
-        packages::unpack(&packages::missing_for(PACKAGE)?, &root)?;
+        let host = Arch::host().with_context(|| format!("none for {}", env::consts::ARCH))?;
+        let missing = packages::missing_for(host, &[machine.package.to_owned()])?;
+        packages::unpack(host, &missing, &root)?;
     }
-    let libraries = root.join("usr/lib/x86_64-linux-gnu");
-    let mut paths = vec![
-        libraries.clone(),
-        root.join("lib/x86_64-linux-gnu"),
-        libraries.join("pulseaudio"),
-    ];
-    if let Some(existing) = env::var_os("LD_LIBRARY_PATH") {
-        paths.extend(env::split_paths(&existing));
-    }
-    let mut command = Command::new(root.join("usr/bin").join(PROGRAM));
+    let libraries = packages::libraries(&root);
+    let mut command = Command::new(root.join("usr/bin").join(machine.program));
     command
-        .env("LD_LIBRARY_PATH", env::join_paths(paths)?)
+        .env("LD_LIBRARY_PATH", packages::library_path(&root)?)
         .env("QEMU_MODULE_DIR", libraries.join("qemu"));
     for data in ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"] {
         command.arg("-L").arg(root.join(data));
@@ -53,6 +85,8 @@ pub fn command() -> Result<Command> {
 
 /// What to boot.
 pub struct Boot<'a> {
+    /// Whose machine.
+    pub arch: Arch,
     /// The kernel's image.
     pub kernel: &'a Path,
     /// The file system.
@@ -72,34 +106,32 @@ pub fn boot(boot: &Boot<'_>, mut line: impl FnMut(&str)) -> Result<()> {
     let initramfs = boot.folder.join("initramfs");
     fs::write(&initramfs, boot.initramfs)
         .with_context(|| format!("cannot write {}", initramfs.display()))?;
-    let mut command = command()?;
+    let machine = machine(boot.arch);
+    let mut command = command(boot.arch)?;
     command
-        .args([
-            "-machine",
-            "q35",
-            "-accel",
-            "tcg,thread=single",
-            "-cpu",
-            "max",
-        ])
-        .args(["-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config"])
-        .args(["-display", "none", "-monitor", "none", "-no-reboot"])
-        .arg("-serial")
+        .args(machine.kind)
+        .args(["-accel", "tcg,thread=single", "-smp", "2", "-m", "1024"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none"])
+        .args(["-monitor", "none", "-no-reboot", "-serial"])
         .arg(format!("file:{}", console.display()))
-        .args(["-serial", "stdio", "-kernel"])
+        .args(machine.port)
+        .arg("-kernel")
         .arg(boot.kernel)
         .arg("-initrd")
         .arg(&initramfs)
         .arg("-append")
-        .arg(format!("{COMMAND_LINE} {}", boot.append));
-    let mut machine = Machine(
+        .arg(format!(
+            "{} {COMMAND_LINE} {}",
+            machine.command_line, boot.append
+        ));
+    let mut running = Running(
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {PROGRAM}"))?,
+            .with_context(|| format!("cannot run {}", machine.program))?,
     );
-    let output = machine.0.stdout.take().context("qemu has no stdout")?;
+    let output = running.0.stdout.take().context("qemu has no stdout")?;
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -121,10 +153,11 @@ pub fn boot(boot: &Boot<'_>, mut line: impl FnMut(&str)) -> Result<()> {
             ),
         }
     }
-    let status = machine.0.wait().context("cannot wait for qemu")?;
+    let status = running.0.wait().context("cannot wait for qemu")?;
     ensure!(
         status.success(),
-        "{PROGRAM} ended with {status}\n{}",
+        "{} ended with {status}\n{}",
+        machine.program,
         tail(&console)
     );
     Ok(())
@@ -139,9 +172,9 @@ pub fn tail(console: &Path) -> String {
 }
 
 /// A running qemu; it does not outlive us, whatever happens.
-struct Machine(Child);
+struct Running(Child);
 
-impl Drop for Machine {
+impl Drop for Running {
     fn drop(&mut self) {
         // Both fail only when it has ended already.
         let _ = self.0.kill();

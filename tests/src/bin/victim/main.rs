@@ -9,6 +9,7 @@ mod calls;
 mod control;
 mod family;
 mod load;
+mod memory;
 mod ops;
 mod raw;
 mod state;
@@ -21,9 +22,13 @@ fn main() -> ExitCode {
         print!("{}", ops::help());
         return ExitCode::SUCCESS;
     }
-    // One arena, so that what threads allocate does not depend on who came first.
+    // glibc takes memory of its own for each thread: one arena, so that what that comes to does
+    // not depend on who came first. musl has no arenas.
     // SAFETY: no other thread runs yet.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1)
+    };
     match ops::parse(&words) {
         Ok(list) => {
             let mut state = state::State::new(&list);

@@ -1,0 +1,80 @@
+//! What the machine is to do, and the programs that takes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    Guest, LOCKED_DOWN,
+    initramfs::{Contents, PROGRAMS},
+    tools,
+};
+
+/// The tests that run in the machine.
+const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
+
+/// procmon and the victim.
+pub fn add_ours(contents: &mut Contents, release: &Path) {
+    for (name, variable) in [("procmon", "PROCMON_BIN"), ("victim", "VICTIM_BIN")] {
+        let there = add(contents, release, name);
+        contents.job += &format!("env\t{variable}={there}\n");
+    }
+}
+
+/// One more program of ours; returns where it is.
+pub fn add(contents: &mut Contents, release: &Path, name: &str) -> String {
+    let there = format!("{PROGRAMS}/{name}");
+    contents.programs.push((release.join(name), there.clone()));
+    there
+}
+
+/// The tests, and the tools that some of them compare with.
+pub fn add_tests(
+    contents: &mut Contents,
+    guest: Guest,
+    tests: &[(String, PathBuf)],
+    filter: Option<&str>,
+) -> Result<()> {
+    match tools::files(guest.arch) {
+        Ok(files) => {
+            contents.programs.extend(files);
+            contents.job += &format!("env\tSTRACE_BIN={}\n", tools::STRACE);
+        }
+        Err(error) => {
+            let reason = format!("{error:#}").replace(['\n', '\t'], " ");
+            contents.job += &format!("env\tSTRACE_BIN=missing: no strace: {reason}\n");
+        }
+    }
+    let filter = filter.unwrap_or_default();
+    let mut last = String::new();
+    for name in TESTS {
+        let binary = binary(tests, name)?;
+        let there = format!("{PROGRAMS}/{name}");
+        contents.programs.push((binary.to_owned(), there.clone()));
+        let run = format!("run\t{there}\t--test-threads=1\t");
+        if !guest.lockdown {
+            contents.job += &format!("{run}{filter}\t--skip\t{LOCKED_DOWN}\n");
+        }
+        if name == "kernels" {
+            last = format!("{run}{LOCKED_DOWN}\n");
+        }
+    }
+    if !guest.lockdown {
+        last.insert_str(0, "lockdown\tconfidentiality\n");
+    }
+    if filter.is_empty() || filter.contains(LOCKED_DOWN) {
+        contents.job += &last;
+    }
+    Ok(())
+}
+
+fn binary<'a>(tests: &'a [(String, PathBuf)], name: &str) -> Result<&'a Path> {
+    let wanted = |source: &str| {
+        source.ends_with(&format!("tests/{name}.rs"))
+            || source.ends_with(&format!("tests/{name}/main.rs"))
+    };
+    let found = tests.iter().find(|(source, _)| wanted(source));
+    found
+        .map(|(_, binary)| binary.as_path())
+        .with_context(|| format!("there is no test binary {name}"))
+}
