@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 use procmon_common::records::state;
 use procmon_common::{Counter, Feature, Loss, ProcessEntry};
 
@@ -128,7 +128,11 @@ impl KernelRoad {
         let Some(status) = self.kernel.status_of(feature) else {
             return;
         };
-        warn!("probe {status}");
+        if status.state.works() {
+            info!("probe {status}");
+        } else {
+            warn!("probe {status}");
+        }
         self.changes.push(ProbeChange {
             probe: status.probe.name,
             state: status.state.name(),
