@@ -185,8 +185,10 @@ const _: () = {
 };
 
 indexed! {
-    /// One kind of loss in the kernel half, counted for the whole host. Every
-    /// failed insert, lost event and skipped record is one of these.
+    /// One kind of loss, counted for the whole host. Every failed insert, lost
+    /// event and skipped record is one of these. The map of them is what other
+    /// programs can see of it while procmon runs; so it has what user space lost,
+    /// too, written there at each tick.
     Loss {
         /// A process found no room in the COUNTERS map.
         NoRoomForProcess,
@@ -202,6 +204,26 @@ indexed! {
         ExitRecordLost,
         /// A counter was not kept because its process had found no room.
         UpdateWithoutProcess,
+        /// A tick began late, or was left out. User space writes it.
+        LateTick,
+        /// A consumer was too slow for a view. User space writes it.
+        ViewDropped,
+    }
+}
+
+impl Loss {
+    /// `procmon.event` and `procmon.loss.reason`.
+    pub const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoRoomForProcess => ("process", "map_full"),
+            Self::NoRoomAtSnapshot => ("process", "map_full_at_snapshot"),
+            Self::NoRoomForThread => ("thread", "no_memory"),
+            Self::ExitRecordDeferred => ("exit", "buffer_full_deferred"),
+            Self::ExitRecordLost => ("exit", "buffer_full"),
+            Self::UpdateWithoutProcess => ("update", "no_process"),
+            Self::LateTick => ("tick", "late"),
+            Self::ViewDropped => ("frame", "dropped"),
+        }
     }
 }
 

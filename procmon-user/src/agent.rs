@@ -4,6 +4,7 @@
 mod consumers;
 mod control;
 mod schedule;
+mod views;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,26 +12,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use log::warn;
-use tokio::sync::broadcast;
 
 use crate::analysis::Rates;
-use crate::collector::Collector;
+use crate::collector::{Collector, Missed};
 use crate::shape::View;
-pub use consumers::{Consumer, ConsumerHealth, spawn};
+pub use consumers::{Consumer, spawn};
 pub use control::Control;
 use control::{Order, Wake};
 pub use schedule::Schedule;
-
-/// How many views a consumer may be behind before it loses the oldest.
-const VIEWS: usize = 16;
-
-/// The way of the views.
-pub type Views = broadcast::Sender<Arc<View>>;
-
-/// A way for views, to subscribe consumers to before [`Agent::start`].
-pub fn views() -> Views {
-    broadcast::channel(VIEWS).0
-}
+pub use views::{ConsumerHealth, Views};
 
 /// The thread that collects.
 pub struct Agent {
@@ -82,12 +72,12 @@ fn collect(
     control: &Control,
 ) -> Result<()> {
     let mut rates = Rates::default();
-    let mut late = false;
+    let mut missed = Missed::default();
     loop {
-        let frame = Arc::new(collector.tick(late)?);
+        missed.frames = views.dropped();
+        let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
-        // Without a consumer nobody listens: that is no failure.
-        let _ = views.send(Arc::new(View { frame, derived }));
+        views.send(View { frame, derived });
         if collector.ended() {
             return Ok(());
         }
@@ -102,7 +92,8 @@ fn collect(
                 _ => return Ok(()),
             },
         };
-        late = next == Next::Tick && schedule.is_late();
+        missed.ticks += u64::from(next == Next::Tick && schedule.is_late());
+        missed.ticks += schedule.take_left_out();
         if next == Next::Last {
             schedule = Schedule::new(std::time::Duration::ZERO, Some(1), None);
         }

@@ -135,12 +135,35 @@ pub struct AgentHealth {
     pub maps: Vec<(&'static str, Option<u64>, u64, Option<u64>)>,
     /// How long the last tick took.
     pub tick_duration: Duration,
-    /// Ticks that began more than half an interval late.
+    /// Ticks that began more than half an interval late, or were left out.
     pub ticks_late: u64,
+    /// Frames that consumers were too slow for, all consumers together.
+    pub frames_dropped: u64,
     /// (field, errno name, count): values that could not be read.
     pub read_errors: Vec<(&'static str, &'static str, u64)>,
     /// procmon's own CPU time.
     pub cpu_ns: u64,
     /// procmon's own resident set, bytes.
     pub memory_bytes: u64,
+}
+
+impl AgentHealth {
+    /// All that was lost so far: (event, reason, count).
+    pub fn lost(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let own = [
+            ("tick", "late", self.ticks_late),
+            ("frame", "dropped", self.frames_dropped),
+        ];
+        let events = self.events_lost.iter().copied();
+        events.chain(own).filter(|(.., count)| *count > 0).collect()
+    }
+}
+
+/// Losses in words: "exit buffer_full 3, tick late 1".
+pub fn losses_in_words(lost: &[(&str, &str, u64)]) -> String {
+    let words: Vec<String> = lost
+        .iter()
+        .map(|(event, reason, count)| format!("{event} {reason} {count}"))
+        .collect();
+    words.join(", ")
 }

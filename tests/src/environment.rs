@@ -1,7 +1,7 @@
 //! Where the programs under test and their tools are.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -45,4 +45,19 @@ pub fn tool(variable: &str) -> Result<PathBuf, String> {
         Some(reason) => Err(reason.to_owned()),
         None => Ok(PathBuf::from(value)),
     }
+}
+
+/// Whether this kernel is older than a version.
+///
+/// # Panics
+/// When it does not say its version.
+pub fn older_than(version: (u32, u32)) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("no version");
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    (
+        numbers.next().unwrap_or_default(),
+        numbers.next().unwrap_or_default(),
+    ) < version
 }

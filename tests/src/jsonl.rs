@@ -61,9 +61,8 @@ impl Object {
     }
 }
 
-/// The last objects of those that have exited; of a large file nothing else is parsed.
-pub fn read_exited(path: &Path) -> Result<Vec<Object>> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+/// The last objects of those that have exited; of a long text nothing else is parsed.
+pub fn parse_exited(text: &str) -> Result<Vec<Object>> {
     text.lines()
         .filter(|line| line.contains("\"exited\":"))
         .map(Object::parse)

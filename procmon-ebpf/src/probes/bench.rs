@@ -1,10 +1,18 @@
 //! The floors that the probes are measured against: what a tracer costs that
 //! looks at the clock at every switch and every wakeup, and one that does
-//! nothing at the end of a system call. Only `procmon-bench` loads these.
+//! nothing at the end of a system call; and the two roads to that end, counted.
+//! Only `procmon-bench` loads these.
 
+use aya_ebpf::btf_maps::Array;
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use aya_ebpf::macros::{btf_tracepoint, tracepoint};
-use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
+use aya_ebpf::macros::{btf_map, btf_tracepoint, fexit, tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, FExitContext, TracePointContext};
+
+use crate::atomic;
+
+/// How often [`bench_exit`] or [`bench_return`] ran.
+#[btf_map]
+pub static BENCH_RUNS: Array<u64, 1> = Array::new();
 
 /// sched_switch, clock only.
 #[btf_tracepoint(function = "sched_switch")]
@@ -22,6 +30,28 @@ pub fn bench_wakeup(_: BtfTracePointContext) -> i32 {
 #[tracepoint]
 pub fn bench_call(_: TracePointContext) -> u32 {
     0
+}
+
+/// syscalls:sys_exit_*, counted.
+#[tracepoint]
+pub fn bench_exit(_: TracePointContext) -> u32 {
+    count();
+    0
+}
+
+/// The end of the function of a system call, counted.
+#[fexit(function = "bench")]
+pub fn bench_return(_: FExitContext) -> i32 {
+    count();
+    0
+}
+
+#[inline(always)]
+fn count() {
+    if let Some(runs) = BENCH_RUNS.get_ptr_mut(0) {
+        // SAFETY: a map value.
+        unsafe { atomic::add(runs, 1) };
+    }
 }
 
 #[inline(always)]

@@ -179,17 +179,19 @@ fn last_switch(task: Object) {
             }
             _ => return,
         }
-        let mut counted = false;
+        let mut before = thread::NEW;
         if let Some(thread) = thread(task) {
-            counted = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD)
-                == thread::ALIVE;
+            before = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD);
             let features = features();
-            if counted && features.has_waits() {
+            if before == thread::ALIVE && features.has_waits() {
                 settle(task, thread, entry, features);
             }
         }
-        process::bury(entry, task);
-        if counted && atomic::decrement(&raw mut (*entry).threads) == 0 {
+        // The iterator may have met it, dead, since it died.
+        if before != thread::DEAD {
+            process::bury(entry, task);
+        }
+        if before == thread::ALIVE && atomic::decrement(&raw mut (*entry).threads) == 0 {
             process::publish(entry, task);
         }
     }

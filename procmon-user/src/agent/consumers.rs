@@ -3,30 +3,13 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
-use log::warn;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
-use super::Views;
+use super::{ConsumerHealth, Views};
 use crate::shape::View;
-
-/// How a consumer does.
-#[derive(Clone, Debug)]
-pub struct ConsumerHealth {
-    /// `procmon.consumer`.
-    pub name: &'static str,
-    dropped: Arc<AtomicU64>,
-}
-
-impl ConsumerHealth {
-    /// Views it was too slow for.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-}
 
 /// A running consumer, which keeps a `T`.
 pub struct Consumer<T> {
@@ -57,12 +40,8 @@ pub fn spawn<T: Send + 'static>(
     mut keeps: T,
     mut consume: impl FnMut(&mut T, &Arc<View>) -> ControlFlow<()> + Send + 'static,
 ) -> Result<Consumer<T>> {
-    let health = ConsumerHealth {
-        name,
-        dropped: Arc::default(),
-    };
-    let dropped = Arc::clone(&health.dropped);
-    let mut views = views.subscribe();
+    let (mut views, health) = views.subscribe(name);
+    let own = health.clone();
     let (give, kept) = oneshot::channel();
     std::thread::Builder::new()
         .name(format!("procmon-{name}"))
@@ -70,18 +49,16 @@ pub fn spawn<T: Send + 'static>(
             loop {
                 match views.blocking_recv() {
                     Ok(view) => {
+                        own.received();
                         if consume(&mut keeps, &view).is_break() {
                             break;
                         }
                     }
-                    Err(RecvError::Lagged(count)) => {
-                        if dropped.fetch_add(count, Ordering::Relaxed) == 0 {
-                            warn!("{name} is too slow: frames are lost");
-                        }
-                    }
+                    Err(RecvError::Lagged(count)) => own.lost(count),
                     Err(RecvError::Closed) => break,
                 }
             }
+            own.end();
             // Whoever waited for it may have lost patience.
             let _ = give.send(keeps);
         })

@@ -11,6 +11,7 @@ pub struct Schedule {
     left: Option<u64>,
     end: Option<Instant>,
     lingers: bool,
+    left_out: u64,
 }
 
 /// The due time of a tick that never comes.
@@ -35,6 +36,7 @@ impl Schedule {
             left: count,
             end: duration.map(|duration| now + duration),
             lingers: false,
+            left_out: 0,
         }
     }
 
@@ -62,6 +64,7 @@ impl Schedule {
         self.due += self.interval;
         while self.due + self.interval <= now {
             self.due += self.interval;
+            self.left_out += 1;
         }
         match self.end {
             Some(end) if self.due > end => None,
@@ -77,6 +80,11 @@ impl Schedule {
     /// Whether the ticks asked for have all been.
     pub fn counted_out(&self) -> bool {
         self.left == Some(0)
+    }
+
+    /// How many ticks were left out since this was last asked.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Whether a tick that begins now begins late: by more than half an interval.
@@ -113,6 +121,8 @@ mod tests {
         let mut schedule = Schedule::starting(now, SECOND, None, None);
         let late = now + Duration::from_millis(3_400);
         assert_eq!(schedule.after(late), Some(now + 3 * SECOND));
+        assert_eq!(schedule.take_left_out(), 2, "those of 1 s and 2 s");
         assert_eq!(schedule.after(late), Some(now + 4 * SECOND));
+        assert_eq!(schedule.take_left_out(), 0);
     }
 }

@@ -7,13 +7,18 @@ use serde_json::{Value, json};
 
 use super::arguments::sizes;
 use super::failure::Failure;
-use crate::kernel::{Finding, Kernel, KernelError, Losses, Options, Prerequisites, Scope};
+use crate::frame::losses_in_words;
+use crate::kernel::{
+    self, Finding, Kernel, KernelError, Losses, Options, Prerequisites, ProbeStatus, Roads,
+    Running, Scope, running,
+};
 use procmon_common::Loss;
 
 /// Say which probes work here, and why others do not
 ///
 /// Looks at privileges, BTF, tracefs, lockdown and the PID namespace, then loads and attaches
-/// every probe, and takes them off again. Ends with 3 when nothing can be counted.
+/// every probe, and takes them off again. Says what the procmons that run here have lost so
+/// far. Ends with 3 when nothing can be counted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// As JSON
@@ -29,10 +34,11 @@ pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
         children: false,
         sizes: sizes()?,
     });
+    let running = running();
     let text = if args.json {
-        format!("{:#}", as_json(&prerequisites, &kernel))
+        format!("{:#}", as_json(&prerequisites, &kernel, &running))
     } else {
-        as_text(&prerequisites, &kernel)
+        as_text(&prerequisites, &kernel, &running)
     };
     super::stdout(&text)?;
     Ok(match kernel {
@@ -44,7 +50,11 @@ pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
     })
 }
 
-fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) -> String {
+fn as_text(
+    prerequisites: &Prerequisites,
+    kernel: &Result<Kernel, KernelError>,
+    running: &Result<Vec<Running>, String>,
+) -> String {
     let mut text = format!("kernel {}\n\nHost\n", prerequisites.release);
     for finding in prerequisites.findings() {
         let mark = if finding.ok { "ok" } else { "--" };
@@ -70,6 +80,7 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                     None => writeln!(text),
                 };
             }
+            roads_as_text(&mut text, kernel.probes());
             text.push_str("\nMaps\n");
             for map in kernel.maps() {
                 let memory = map.memory.map_or("unknown".to_owned(), |bytes| {
@@ -81,16 +92,69 @@ fn as_text(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                     map.name, map.limit
                 );
             }
+            lost_as_text(&mut text, kernel.losses(), running);
             let _ = write!(text, "\n{}", kernel.summary());
         }
         Err(error) => {
+            roads_as_text(&mut text, &[]);
             let _ = write!(text, "\nNothing can be counted: {error}");
         }
     }
     text
 }
 
-fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) -> Value {
+/// The roads to each kind of number, the best first; the one taken has a mark.
+fn roads_as_text(text: &mut String, probes: &[ProbeStatus]) {
+    text.push_str("\nRoads, in order of preference; > is taken\n");
+    for Roads { to, roads, reason } in kernel::roads(probes) {
+        let roads: Vec<String> = roads
+            .iter()
+            .map(|road| format!("{}{}", if road.taken { "> " } else { "" }, road.name))
+            .collect();
+        let why = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+        let _ = writeln!(text, "      {to:<14} {}{why}", roads.join(" | "));
+    }
+}
+
+fn roads_as_json(probes: &[ProbeStatus]) -> Value {
+    kernel::roads(probes)
+        .into_iter()
+        .map(|Roads { to, roads, reason }| {
+            let roads: Vec<Value> = roads
+                .iter()
+                .map(|road| json!({"road": road.name, "taken": road.taken}))
+                .collect();
+            json!({"to": to, "roads": roads, "reason": reason})
+        })
+        .collect()
+}
+
+/// What was lost: in this short run, and by each procmon that runs.
+fn lost_as_text(text: &mut String, own: Losses, running: &Result<Vec<Running>, String>) {
+    let words = |losses: Losses| match losses.told() {
+        lost if lost.is_empty() => "nothing".to_owned(),
+        lost => losses_in_words(&lost),
+    };
+    text.push_str("\nLost\n");
+    let _ = writeln!(text, "      {:<10} {}", "just now", words(own));
+    match running {
+        Ok(running) => {
+            for other in running {
+                let whose = format!("pid {}", other.pid);
+                let _ = writeln!(text, "      {whose:<10} {}", words(other.losses));
+            }
+        }
+        Err(reason) => {
+            let _ = writeln!(text, "      {:<10} unknown: {reason}", "others");
+        }
+    }
+}
+
+fn as_json(
+    prerequisites: &Prerequisites,
+    kernel: &Result<Kernel, KernelError>,
+    running: &Result<Vec<Running>, String>,
+) -> Value {
     let finding = |finding: &Finding| {
         json!({
             "name": finding.name,
@@ -103,6 +167,13 @@ fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
         "kernel": prerequisites.release,
         "host": prerequisites.findings().map(finding),
     });
+    value["running"] = match running {
+        Ok(running) => running
+            .iter()
+            .map(|other| json!({"pid": other.pid, "losses": losses(other.losses)}))
+            .collect(),
+        Err(_) => Value::Null,
+    };
     match kernel {
         Ok(kernel) => {
             let probes: Vec<Value> = kernel
@@ -121,11 +192,15 @@ fn as_json(prerequisites: &Prerequisites, kernel: &Result<Kernel, KernelError>) 
                 .maps()
                 .map(|map| json!({"map": map.name, "limit": map.limit, "memory": map.memory}));
             value["probes"] = probes.into();
+            value["roads"] = roads_as_json(kernel.probes());
             value["maps"] = maps.to_vec().into();
             value["losses"] = losses(kernel.losses());
             value["summary"] = kernel.summary().into();
         }
-        Err(error) => value["error"] = error.to_string().into(),
+        Err(error) => {
+            value["roads"] = roads_as_json(&[]);
+            value["error"] = error.to_string().into();
+        }
     }
     value
 }

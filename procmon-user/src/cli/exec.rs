@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use log::{error, info};
+use procmon_common::Loss;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,10 +18,11 @@ use super::arguments::{Common, contract};
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::signals::end_at_once;
-use crate::agent::{self, Agent, Control, Schedule};
+use crate::agent::{self, Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Selection};
 use crate::export::report::printable;
 use crate::export::summary::Summary;
+use crate::frame::losses_in_words;
 use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
 use crate::shape::View;
@@ -81,7 +83,7 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());
     }
-    let views = agent::views();
+    let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
     let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
         Ok(outputs) => outputs,
@@ -173,6 +175,7 @@ fn code(status: ExitStatus) -> u8 {
 struct Sum {
     summary: Summary,
     live: Vec<ProcessSample>,
+    lost: String,
 }
 
 impl Sum {
@@ -181,6 +184,7 @@ impl Sum {
         Self {
             summary: Summary::new(words),
             live: Vec::new(),
+            lost: String::new(),
         }
     }
 
@@ -189,12 +193,22 @@ impl Sum {
             self.summary.add(sample);
         }
         self.live.clone_from(&view.frame.processes);
+        let lost = view.frame.agent.events_lost.iter().copied();
+        let deferred = Loss::ExitRecordDeferred.words();
+        // Those came in later, and no tick is missed by a sum.
+        let lost: Vec<_> = lost
+            .filter(|(event, reason, count)| *count > 0 && (*event, *reason) != deferred)
+            .collect();
+        self.lost = losses_in_words(&lost);
     }
 
     /// What outlives the command counts as far as it has come.
     fn finish(mut self) -> Summary {
         for sample in &self.live {
             self.summary.add(sample);
+        }
+        if !self.lost.is_empty() {
+            self.summary.note(format!("what was lost: {}", self.lost));
         }
         self.summary
     }

@@ -9,7 +9,7 @@ use super::arguments::{Budget, Common, contract};
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::signals::Signals;
-use crate::agent::{self, Agent, Control, Schedule};
+use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Selection};
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -83,7 +83,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
 /// Watches until the end, and delivers everything then.
 async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failure> {
     let common = &args.common;
-    let views = agent::views();
+    let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
     let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
         Ok(outputs) => outputs,

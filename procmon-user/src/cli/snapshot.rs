@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::failure::Failure;
-use crate::collector::{Collector, Contract, Selection};
+use crate::collector::{Collector, Contract, Missed, Selection};
 use crate::export::jsonl::ProcessObject;
 use crate::export::report::printable;
 use crate::frame::Frame;
@@ -47,7 +47,7 @@ pub fn snapshot(args: &Args) -> Result<ExitCode, Failure> {
             children: false,
         }
     };
-    let frame = Collector::open(selection, None, Contract::default())?.tick(false)?;
+    let frame = Collector::open(selection, None, Contract::default())?.tick(Missed::default())?;
     let text = match args.format {
         Format::Table => table(&frame),
         Format::Json => json(&frame)?,

@@ -9,18 +9,31 @@ use super::overhead::Overhead;
 use crate::frame::AgentHealth;
 use crate::proc::ReadErrors;
 
+/// What whoever collects has missed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Ticks that began late, or were left out.
+    pub ticks: u64,
+    /// Frames that consumers were too slow for.
+    pub frames: u64,
+}
+
 /// What is remembered between ticks.
 #[derive(Debug, Default)]
 pub struct Health {
     took: Duration,
-    late: u64,
+    missed: Missed,
 }
 
 impl Health {
-    /// Notes how a tick went.
-    pub fn end_tick(&mut self, took_ns: u64, late: bool) {
+    /// Notes what has been missed when a tick begins.
+    pub fn begin_tick(&mut self, missed: Missed) {
+        self.missed = missed;
+    }
+
+    /// Notes how long a tick took.
+    pub fn end_tick(&mut self, took_ns: u64) {
         self.took = Duration::from_nanos(took_ns);
-        self.late += u64::from(late);
     }
 
     /// With the kernel half's part.
@@ -43,9 +56,9 @@ impl Health {
         health.changes = changes;
         health.events_lost = Loss::ALL
             .iter()
-            .filter(|loss| **loss != Loss::NoRoomAtSnapshot)
+            .filter(|loss| !has_another_metric(**loss))
             .map(|loss| {
-                let (event, reason) = words(*loss);
+                let (event, reason) = loss.words();
                 (event, reason, losses.get(*loss))
             })
             .collect();
@@ -65,7 +78,8 @@ impl Health {
         let usage = own_usage();
         AgentHealth {
             tick_duration: self.took,
-            ticks_late: self.late,
+            ticks_late: self.missed.ticks,
+            frames_dropped: self.missed.frames,
             read_errors: errors.as_slice().to_vec(),
             cpu_ns: usage.0,
             memory_bytes: usage.1,
@@ -76,16 +90,13 @@ impl Health {
     }
 }
 
-/// `procmon.event` and `procmon.loss.reason` of a loss.
-pub fn words(loss: Loss) -> (&'static str, &'static str) {
-    match loss {
-        Loss::NoRoomForProcess => ("process", "map_full"),
-        Loss::NoRoomAtSnapshot => ("process", "map_full_at_snapshot"),
-        Loss::NoRoomForThread => ("thread", "no_memory"),
-        Loss::ExitRecordDeferred => ("exit", "buffer_full_deferred"),
-        Loss::ExitRecordLost => ("exit", "buffer_full"),
-        Loss::UpdateWithoutProcess => ("update", "no_process"),
-    }
+/// Whether a loss is told by another metric than `procmon.agent.events.lost`, or
+/// as another loss.
+fn has_another_metric(loss: Loss) -> bool {
+    matches!(
+        loss,
+        Loss::NoRoomAtSnapshot | Loss::LateTick | Loss::ViewDropped
+    )
 }
 
 /// CPU time (getrusage(2)) and resident set (/proc/self/statm) of procmon.

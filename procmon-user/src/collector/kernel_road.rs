@@ -9,6 +9,7 @@ use procmon_common::{Counter, Feature, Loss, ProcessEntry};
 
 use super::chosen::Selection;
 use super::gaps::Gaps;
+use super::health::Missed;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
@@ -143,6 +144,18 @@ impl KernelRoad {
     /// What was lost until the last tick.
     pub fn losses(&self) -> Losses {
         self.losses
+    }
+
+    /// Writes down what has been missed, where other programs can see it.
+    pub fn note_missed(&mut self, missed: Missed) {
+        for (loss, count) in [
+            (Loss::LateTick, missed.ticks),
+            (Loss::ViewDropped, missed.frames),
+        ] {
+            if count != self.losses.get(loss) {
+                self.kernel.note_loss(loss, count);
+            }
+        }
     }
 
     /// Lets go of the kernel half.

@@ -31,6 +31,7 @@ use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
 use health::Health;
+pub use health::Missed;
 use kernel_road::KernelRoad;
 use observed::{Observed, Times};
 pub use overhead::Contract;
@@ -187,13 +188,17 @@ impl Collector {
         }
     }
 
-    /// Reads everything and makes the tick's frame. `late` says whether the
-    /// tick began late.
+    /// Reads everything and makes the tick's frame. `missed` is what has been
+    /// missed up to its beginning.
     ///
     /// # Errors
     /// When the kernel half or /proc as a whole could not be read; a process or
     /// a value that could not be read is left out.
-    pub fn tick(&mut self, late: bool) -> Result<Frame, CollectError> {
+    pub fn tick(&mut self, missed: Missed) -> Result<Frame, CollectError> {
+        self.health.begin_tick(missed);
+        if let Road::Kernel(road) = &mut self.road {
+            road.note_missed(missed);
+        }
         let begin = proc::clock::now_boot_ns();
         let at_unix_ns = proc::clock::now_unix_ns();
         let seen = match &mut self.road {
@@ -240,7 +245,7 @@ impl Collector {
         };
         self.tick += 1;
         let took = proc::clock::now_boot_ns().saturating_sub(begin);
-        self.health.end_tick(took, late);
+        self.health.end_tick(took);
         Ok(frame)
     }
 

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use self::host::HostBefore;
 use self::process::Before;
 use super::sink::{Sink, SinkError};
-use crate::frame::Frame;
+use crate::frame::{Frame, losses_in_words};
 use crate::process::identity::rfc3339;
 use crate::process::{ProcessId, ProcessSample};
 use crate::shape::View;
@@ -102,28 +102,20 @@ impl Report {
         }
     }
 
-    /// What was lost, when there is more of it than at the last block: late ticks
-    /// and what the kernel half could not keep.
+    /// What was lost, when there is more of it than at the last block: what the
+    /// kernel half could not keep, late ticks, and frames.
     fn losses(&mut self, frame: &Frame) {
-        let agent = &frame.agent;
-        let events = agent.events_lost.iter().copied();
-        let lost: Vec<_> = events
-            .chain([("tick", "late", agent.ticks_late)])
-            .filter(|(.., count)| *count > 0)
-            .collect();
+        let lost = frame.agent.lost();
         if lost == self.lost {
             return;
         }
-        let words: Vec<String> = lost
-            .iter()
-            .map(|(event, reason, count)| format!("{event} {reason} {count}"))
-            .collect();
+        let words = losses_in_words(&lost);
         self.lost = lost;
         self.block(|out| {
             out.line(format_args!(
                 "# {} lost so far: {}",
                 rfc3339(frame.at_unix_ns),
-                words.join(", ")
+                words
             ));
         });
     }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
-use aya::maps::{Map, MapError};
+use aya::maps::{Array, Map, MapData, MapError};
 use procmon_common::records::state;
 use procmon_common::{Loss, ProcessEntry};
 
@@ -17,6 +17,25 @@ use super::pod::{Entry, empty_entry};
 pub struct Losses(pub [u64; Loss::COUNT]);
 
 impl Losses {
+    /// Reads the map.
+    pub(super) fn read(map: &Array<MapData, u64>) -> Self {
+        let mut losses = Self::default();
+        for loss in Loss::ALL {
+            losses.0[loss.index()] = map.get(&(loss.index() as u32), 0).unwrap_or_default();
+        }
+        losses
+    }
+
+    /// (event, reason, count) of those there are.
+    pub fn told(&self) -> Vec<(&'static str, &'static str, u64)> {
+        Loss::ALL
+            .iter()
+            .map(|loss| (loss.words(), self.get(*loss)))
+            .filter(|(_, count)| *count > 0)
+            .map(|((event, reason), count)| (event, reason, count))
+            .collect()
+    }
+
     /// How often something of this kind was lost.
     pub fn get(&self, loss: Loss) -> u64 {
         self.0[loss.index()]
@@ -87,14 +106,13 @@ impl Kernel {
     }
 
     pub(super) fn raw_losses(&self) -> Losses {
-        let mut losses = Losses::default();
-        for loss in Loss::ALL {
-            losses.0[loss.index()] = self
-                .losses
-                .get(&(loss.index() as u32), 0)
-                .unwrap_or_default();
-        }
-        losses
+        Losses::read(&self.losses)
+    }
+
+    /// Writes down a loss of user space's, for those who look at the map.
+    pub fn note_loss(&mut self, loss: Loss, count: u64) {
+        // Nobody can be told that they cannot be told.
+        let _ = self.losses.set(loss.index() as u32, count, 0);
     }
 
     /// Takes the exit records that found the ring buffer full.

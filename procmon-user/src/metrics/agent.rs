@@ -138,7 +138,7 @@ pub const AGENT: &[Metric<AgentRead>] = &[
             out.point(&[("procmon.stage", "collect")], Value::Float(seconds));
         }).by(STAGE).float(),
     row("procmon.agent.tick.late", Counter, "{tick}",
-        "Ticks that began more than half an interval late.",
+        "Ticks that began more than half an interval late, or were left out.",
         |agent, out| out.point(&[("procmon.stage", "collect")], Value::Int(agent.health.ticks_late)))
         .by(STAGE),
     row("procmon.agent.read.errors", Counter, "{error}",
@@ -246,6 +246,7 @@ mod tests {
             ],
             tick_duration: Duration::from_millis(250),
             ticks_late: 2,
+            frames_dropped: 0,
             read_errors: vec![("uss", "EACCES", 9)],
             cpu_ns: 1_500_000_000,
             memory_bytes: 8192,

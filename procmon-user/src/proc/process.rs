@@ -112,12 +112,15 @@ impl TotalsReader {
             return Ok(Reading { id, totals, facts });
         }
 
-        // A leader that has ended has given up its memory and descriptors; the
-        // other threads still have them.
         let living = match dead_leader {
-            true => self.living_thread(&dir, &mut totals),
-            false => String::new(),
+            true => tasks::living(&dir, &mut self.buf),
+            false => None,
         };
+        if let Some(living) = &living {
+            totals.virtual_memory = Some(living.virtual_bytes);
+            totals.rss = living.resident_pages.checked_mul(self.page_size);
+        }
+        let living = living.map_or(String::new(), |living| living.prefix);
         self.read_status(&dir, &format!("{living}status"), &mut totals, errors)?;
         self.read_io(&dir, &mut totals, errors)?;
         let limits = self.file(&dir, "limits", rlimits::open_files);
@@ -195,28 +198,6 @@ impl TotalsReader {
             totals.write_chars = Some(io.write_chars);
         }
         Ok(())
-    }
-
-    /// `task/TID/` of a thread that has memory, whose sizes replace those of
-    /// the dead leader; empty when there is none any more.
-    fn living_thread(&mut self, dir: &ProcessDir<'_>, totals: &mut Totals) -> String {
-        for (tid, _) in &self.tasks {
-            let prefix = format!("task/{tid}/");
-            if dir
-                .try_read(&format!("{prefix}stat"), &mut self.buf)
-                .is_err()
-            {
-                continue;
-            }
-            if let Ok(stat) = stat::parse(&self.buf)
-                && stat.state != State::Defunct
-            {
-                totals.virtual_memory = Some(stat.virtual_bytes);
-                totals.rss = stat.resident_pages.checked_mul(self.page_size);
-                return prefix;
-            }
-        }
-        String::new()
     }
 
     fn file<T>(

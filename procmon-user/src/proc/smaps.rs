@@ -41,11 +41,12 @@ pub fn parse(text: &[u8]) -> Result<Rollup, Malformed> {
     Ok(rollup)
 }
 
-/// Reads it now, whatever it costs.
-pub fn read(dir: &ProcessDir<'_>, buf: &mut Vec<u8>) -> Result<Rollup, Error> {
-    const NAME: &str = "smaps_rollup";
-    dir.read(NAME, buf)?;
-    parse(buf).map_err(|malformed| malformed.at(dir.path(NAME)))
+/// Reads it now, whatever it costs; below the process's directory it stands
+/// behind `prefix`.
+pub fn read(dir: &ProcessDir<'_>, prefix: &str, buf: &mut Vec<u8>) -> Result<Rollup, Error> {
+    let name = format!("{prefix}smaps_rollup");
+    dir.read(&name, buf)?;
+    parse(buf).map_err(|malformed| malformed.at(dir.path(&name)))
 }
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod tests {
     fn our_own() {
         let root = ProcRoot::system();
         let dir = ProcessDir::open(&root, std::process::id()).unwrap();
-        let rollup = read(&dir, &mut Vec::new()).unwrap();
+        let rollup = read(&dir, "", &mut Vec::new()).unwrap();
         assert!(rollup.uss > 0 && rollup.pss >= rollup.uss);
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use rustix::io::Errno;
 
+use super::stat::{self, State};
 use super::{Error, Malformed, ProcessDir, ReadErrors, sched, status, text};
 
 /// What the scheduler keeps of a thread, or of several.
@@ -94,6 +95,42 @@ pub fn read(
         }
     });
     failed.map(|()| reader.known)
+}
+
+/// A thread that stands in for a leader that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// `task/TID/`: what its files are called below the process's directory.
+    pub prefix: String,
+    /// Address space, bytes.
+    pub virtual_bytes: u64,
+    /// Resident pages.
+    pub resident_pages: u64,
+}
+
+/// Finds a thread that has not ended: a leader that has has given up its memory
+/// and descriptors, which the other threads still have.
+pub fn living(dir: &ProcessDir<'_>, buf: &mut Vec<u8>) -> Option<Living> {
+    let mut tids = Vec::new();
+    dir.entries("task", buf, |name| tids.extend(text::number32(name)))
+        .ok()?;
+    tids.into_iter().find_map(|tid| {
+        let prefix = format!("task/{tid}/");
+        dir.try_read(&format!("{prefix}stat"), buf).ok()?;
+        let stat = stat::parse(buf).ok()?;
+        (stat.state != State::Defunct).then_some(Living {
+            prefix,
+            virtual_bytes: stat.virtual_bytes,
+            resident_pages: stat.resident_pages,
+        })
+    })
+}
+
+/// What stands before the names of the files that tell of a process's memory:
+/// nothing, or [`Living::prefix`] when its leader has ended before the others.
+pub fn prefix(dir: &ProcessDir<'_>, dead_leader: bool, buf: &mut Vec<u8>) -> String {
+    let living = dead_leader.then(|| living(dir, buf)).flatten();
+    living.map_or(String::new(), |living| living.prefix)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::clock::now_boot_ns;
 use super::schedule::Schedule;
 pub use super::schedule::{Budget, Candidate};
-use super::{Error, ProcRoot, ProcessDir, ReadErrors, smaps, stat};
+use super::{Error, ProcRoot, ProcessDir, ReadErrors, smaps, stat, tasks};
 use crate::process::{ProcessId, Totals};
 
 /// Reads USS and PSS of some processes on each tick, and remembers them.
@@ -57,7 +57,8 @@ pub fn read(root: &ProcRoot, id: ProcessId, buf: &mut Vec<u8>) -> Result<smaps::
     if stat.start_ticks != id.start_ticks {
         return Err(Error::Gone { pid: id.pid });
     }
-    smaps::read(&dir, buf)
+    let prefix = tasks::prefix(&dir, stat.has_dead_leader(), buf);
+    smaps::read(&dir, &prefix, buf)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::ProcessId;
 use super::owners::Owners;
 use crate::proc::{
     Error, Malformed, ProcRoot, ProcessDir, ReadErrors, argv, cgroup, container, exe, stat, status,
+    tasks,
 };
 
 /// What is known of a process beside its numbers. What could not be read is
@@ -99,6 +100,7 @@ impl MetadataReader {
         let has_executable = !stat.is_kernel_thread() && !stat.is_zombie();
         // A leader that ended first has left it to the others.
         let dead_leader = stat.has_dead_leader();
+        let living = tasks::prefix(&dir, dead_leader, &mut self.buf);
 
         let status = self.file(&dir, "status", status::parse);
         if let Some(status) = errors.keep("status", status)? {
@@ -115,17 +117,18 @@ impl MetadataReader {
             return Ok(());
         }
 
-        let read = dir.read_start("cmdline", argv::LONGEST, &mut self.buf);
+        let name = format!("{living}cmdline");
+        let read = dir.read_start(&name, argv::LONGEST, &mut self.buf);
         let argv0 = match errors.keep("cmdline", read)? {
             Some(()) => argv::first(&self.buf),
             None => None,
         };
         metadata.command = argv0.map(|argv0| String::from_utf8_lossy(argv0).into_owned());
         metadata.executable = exe::fallback_name(&comm, argv0);
-        if dead_leader {
+        if dead_leader && living.is_empty() {
             return Ok(());
         }
-        let target = match dir.link("exe") {
+        let target = match dir.link(&format!("{living}exe")) {
             // On its way out, it has let go of its memory already.
             Err(error) if error.cause() == "ENOENT" => None,
             target => errors.keep("exe", target)?,

@@ -31,7 +31,7 @@ fn two_processes_with_room_for_one_are_refused_with_what_to_raise() {
 }
 
 #[test]
-fn children_that_find_no_room_are_told_in_the_report_of_exec() {
+fn children_that_find_no_room_are_told_in_the_report_and_the_summary_of_exec() {
     let folder = tempfile::tempdir().unwrap();
     let [lines, report] = ["lines", "report"].map(|name| folder.path().join(name));
     let exec = Procmon::new("exec").env(PROCESSES, "1");
@@ -46,6 +46,8 @@ fn children_that_find_no_room_are_told_in_the_report_of_exec() {
     let objects = jsonl::read(&lines).unwrap();
     let last = jsonl::last(&objects);
     assert_eq!(last.len(), 1, "{last:?}");
+    let lost = "what was lost: process map_full 3";
+    assert!(output.stderr.contains(lost), "{output:?}");
     let report = fs::read_to_string(report).unwrap();
     assert!(
         report.contains("lost so far: process map_full 3"),

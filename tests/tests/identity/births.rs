@@ -21,7 +21,8 @@ fn vfork_and_exit_count_what_strace_counts() {
 
 #[test]
 fn each_vforked_child_is_a_process_of_its_own_with_its_own_counts() {
-    for (end, executable, code) in [("exit=3", "victim", 3), ("exec=/bin/false", "false", 1)] {
+    let program = file_name("/bin/false");
+    for (end, executable, code) in [("exit=3", "victim", 3), ("exec=/bin/false", &program, 1)] {
         let (objects, status) = exec(&victim_command(&format!("vfork=4 {OPENS} {end}")));
         assert_eq!(status, Some(0));
         let last: Vec<_> = jsonl::last(&objects).into_values().collect();

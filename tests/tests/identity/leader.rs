@@ -1,6 +1,6 @@
 //! A leader that ends before the other threads is a zombie, of a process that lives on.
 
-use procmon_tests::{Victim, ground, program::SOON, strace::file_key};
+use procmon_tests::{Victim, ground, program::SOON, strace::file_key, victim};
 
 use crate::support::*;
 
@@ -24,8 +24,14 @@ fn assert_lives(object: &procmon_tests::jsonl::Object, road: &[&str]) {
     ]
     .map(|key| number(object, key));
     assert_eq!(ours, kernel, "{road:?} {object:?}");
-    assert!(number(object, "process.memory.usage") > 0, "{road:?}");
+    for key in ["process.memory.usage", "procmon.memory.uss"] {
+        assert!(number(object, key) > 0, "{road:?} {key}");
+    }
     assert_eq!(object.executable(), "victim", "{road:?}");
+    let path = victim::path().unwrap().display().to_string();
+    for word in ["path", "command"] {
+        assert_eq!(object.json["process"][word], path, "{road:?}");
+    }
     assert!(!object.has_exited(), "{road:?}");
 }
 

@@ -16,6 +16,12 @@ pub fn number(object: &Object, key: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {key} in {object:?}")) as u64
 }
 
+/// What a program's file is called, which a link to it need not be.
+pub fn file_name(program: &str) -> String {
+    let file = std::fs::canonicalize(program).unwrap();
+    file.file_name().unwrap().to_string_lossy().into_owned()
+}
+
 /// How many of the objects are the ends of their processes.
 pub fn ends(objects: &[Object]) -> usize {
     objects.iter().filter(|object| object.has_exited()).count()

@@ -8,9 +8,9 @@ mod oom;
 mod payload;
 mod totals;
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use procmon_tests::{Output, Procmon};
+use procmon_tests::{Output, Procmon, environment::older_than};
 use serde_json::Value;
 
 /// How long procmon may take in an emulated machine.
@@ -32,15 +32,6 @@ fn probes_not(state: &str, diagnosis: &Value) -> Vec<String> {
     assert!(!probes.is_empty(), "no probes: {diagnosis:#}");
     let others = probes.iter().filter(|probe| probe["state"] != state);
     others.map(Value::to_string).collect()
-}
-
-/// Whether this kernel is older.
-fn older_than(version: (u32, u32)) -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap()) < version
 }
 
 /// Whether programs can hang on the exits of functions: on arm64 since Linux 6.4.

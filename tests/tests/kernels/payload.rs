@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{Procmon, Program, jsonl, need, tracers};
+use procmon_tests::{Procmon, Program, environment::older_than, jsonl, need, tracers};
 use tempfile::NamedTempFile;
 
-use crate::{LIMIT, diagnosis, hooks_functions, key, older_than};
+use crate::{LIMIT, diagnosis, hooks_functions, key};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -11,15 +11,21 @@ use super::{
 };
 
 /// The tests that run in the machine.
-const TESTS: [&str; 2] = ["kernels", "exec_counts"];
+const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
 
 /// procmon and the victim.
 pub fn add_ours(contents: &mut Contents, release: &Path) {
     for (name, variable) in [("procmon", "PROCMON_BIN"), ("victim", "VICTIM_BIN")] {
-        let there = format!("{PROGRAMS}/{name}");
+        let there = add(contents, release, name);
         contents.job += &format!("env\t{variable}={there}\n");
-        contents.programs.push((release.join(name), there));
     }
+}
+
+/// One more program of ours; returns where it is.
+pub fn add(contents: &mut Contents, release: &Path, name: &str) -> String {
+    let there = format!("{PROGRAMS}/{name}");
+    contents.programs.push((release.join(name), there.clone()));
+    there
 }
 
 /// The tools that some tests compare with, or what is said where they are not.

@@ -58,7 +58,7 @@ pub struct Options {
     /// Take procmon as it was built last
     #[arg(long)]
     no_build: bool,
-    /// Run this instead of the tests: procmon, victim and busybox's commands are on PATH
+    /// Run this instead of the tests: procmon, victim, procmon-bench and busybox's commands are on PATH
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -131,6 +131,8 @@ fn one(
     };
     job::add_ours(&mut contents, &target.release());
     if !options.command.is_empty() {
+        // The benchmark is large and no test wants it.
+        job::add(&mut contents, &target.release(), "procmon-bench");
         contents.job += &format!("run\t{}\n", options.command.join("\t"));
     } else {
         job::add_tools(&mut contents, parts.tools);

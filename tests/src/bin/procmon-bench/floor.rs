@@ -37,7 +37,8 @@ pub fn calls(calls: &[&str]) -> Result<Ebpf> {
     Ok(bpf)
 }
 
-fn object(btf: &Btf) -> Result<Ebpf> {
+/// The kernel programs, loaded by nobody yet.
+pub fn object(btf: &Btf) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
     Ok(loader.load(OBJECT)?)

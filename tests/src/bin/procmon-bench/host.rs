@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result};
 use procmon::{
-    collector::{Collector, Contract, Selection},
+    collector::{Collector, Contract, Missed, Selection},
     kernel::Sizes,
 };
 
@@ -37,7 +37,7 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     // The first tick reads every name; it is not typical.
     for round in 0..=rounds {
         for (road, ticks) in roads.iter_mut().zip(&mut ticks) {
-            let took = cpu_ms(|| Ok(road.tick(false).map(drop)?))?;
+            let took = cpu_ms(|| Ok(road.tick(Missed::default()).map(drop)?))?;
             if round > 0 {
                 ticks.push(took);
             }

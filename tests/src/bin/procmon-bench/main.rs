@@ -11,6 +11,7 @@ mod calls;
 mod document;
 mod floor;
 mod host;
+mod roads;
 mod stats;
 mod switches;
 mod table;
@@ -33,7 +34,7 @@ struct Options {
     /// Print docs/benchmarks.md as a whole, not only the table
     #[arg(long)]
     document: bool,
-    /// Only the rows of these sections: switches, calls, agent, host
+    /// Only the rows of these sections: switches, calls, agent, host, roads
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Be one of the benchmark's own workers
@@ -56,11 +57,12 @@ impl Effort {
 
 type Section = fn(Effort, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("switches", switches::measure),
     ("calls", calls::measure),
     ("agent", agent::measure),
     ("host", host::measure),
+    ("roads", roads::measure),
 ];
 
 fn main() -> Result<ExitCode> {

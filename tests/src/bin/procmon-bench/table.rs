@@ -116,6 +116,8 @@ pub enum Value {
     CorePercent(f64),
     /// Mebibytes.
     Mebibytes(f64),
+    /// A number of something.
+    Count(f64),
 }
 
 impl Value {
@@ -125,7 +127,8 @@ impl Value {
             | Self::Ratio(number)
             | Self::Seconds(number)
             | Self::CorePercent(number)
-            | Self::Mebibytes(number) => number,
+            | Self::Mebibytes(number)
+            | Self::Count(number) => number,
         }
     }
 }
@@ -138,6 +141,7 @@ impl fmt::Display for Value {
             Self::Seconds(number) => write!(f, "{number:.3} s"),
             Self::CorePercent(number) => write!(f, "{number:.3} % of a core"),
             Self::Mebibytes(number) => write!(f, "{number:.1} MiB"),
+            Self::Count(number) => write!(f, "{number:.0}"),
         }
     }
 }

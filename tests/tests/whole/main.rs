@@ -1,0 +1,9 @@
+//! Nothing missed, nothing invented: great numbers, short lives, bytes over the network, and the
+//! kernel's own sums.
+
+mod calls;
+mod lives;
+mod mixed;
+mod network;
+mod room;
+mod support;
