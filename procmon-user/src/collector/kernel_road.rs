@@ -36,6 +36,8 @@ pub struct KernelRoad {
     buffer: Vec<u8>,
     hidden: Hidden,
     gaps: Gaps,
+    /// Processes that were gone, without a record, at the last tick.
+    missing: HashSet<ProcessId>,
     changes: Vec<ProbeChange>,
     /// How many updates had found no entry when /proc was last searched.
     strays: u64,
@@ -72,6 +74,7 @@ impl KernelRoad {
             buffer: Vec::new(),
             hidden: Hidden::default(),
             gaps: Gaps::default(),
+            missing: HashSet::new(),
             changes: Vec::new(),
             strays: 0,
         };
@@ -246,6 +249,7 @@ impl KernelRoad {
             let observed = self.ended(entry);
             self.accounts.remove(&observed.id);
             self.gaps.forget(observed.id);
+            self.missing.remove(&observed.id);
             seen.ended.push(observed);
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
@@ -285,6 +289,9 @@ impl KernelRoad {
                 }
                 None => {
                     let mut ended = self.hidden.end(kernel, pid, now_ns);
+                    if ended.is_none() && self.record_is_coming(pid) {
+                        continue;
+                    }
                     if let Some(observed) = &mut ended {
                         self.gaps.apply_to(observed);
                         self.gaps.forget(observed.id);
@@ -297,6 +304,21 @@ impl KernelRoad {
         self.hidden.end_round();
         seen.live.sort_by_key(|observed| observed.id.pid);
         Ok(())
+    }
+
+    /// Whether the exit record of a process that is gone is yet to be taken in. It
+    /// may be gone before its last switch, when its parent was quick to wait for it.
+    fn record_is_coming(&mut self, pid: u32) -> bool {
+        match self.kernel.entry(pid) {
+            // The record has just taken it out of the map.
+            None => true,
+            Some(entry) if entry.state == state::ACTIVE => {
+                // From now on it would be noticed, should no record come.
+                self.accounts.entry(entry_id(&entry)).or_default();
+                true
+            }
+            Some(entry) => entry.state == state::EXITED,
+        }
     }
 
     /// Whether a process that /proc lists has no entry, though it should.
@@ -425,6 +447,11 @@ impl KernelRoad {
             if entry_id(&entry) != id || exists(&self.root, id.pid) {
                 continue;
             }
+            // Its parent may have waited for it before its last switch, and its
+            // record comes any moment. By the next tick it has come.
+            if self.missing.insert(id) {
+                continue;
+            }
             warn!("process {} ended unseen: its totals may be short", id.pid);
             self.kernel.forget(id.pid);
             self.waited_for.remove(&id.pid);
@@ -432,6 +459,7 @@ impl KernelRoad {
             observed.end = Some(End::of_wait_status(now_ns, None));
             self.accounts.remove(&id);
             self.gaps.forget(id);
+            self.missing.remove(&id);
             seen.ended.push(observed);
         }
     }
