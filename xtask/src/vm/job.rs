@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{
     Guest, LOCKED_DOWN,
     initramfs::{Contents, PROGRAMS},
-    tools,
+    tools::{self, Files},
 };
 
 /// The tests that run in the machine.
@@ -28,14 +28,9 @@ pub fn add(contents: &mut Contents, release: &Path, name: &str) -> String {
     there
 }
 
-/// The tests, and the tools that some of them compare with.
-pub fn add_tests(
-    contents: &mut Contents,
-    guest: Guest,
-    tests: &[(String, PathBuf)],
-    filter: Option<&str>,
-) -> Result<()> {
-    match tools::files(guest.arch) {
+/// The tools that some tests compare with, or what is said where they are not.
+pub fn add_tools(contents: &mut Contents, files: Result<Files>) {
+    match files {
         Ok(files) => {
             contents.programs.extend(files);
             contents.job += &format!("env\tSTRACE_BIN={}\n", tools::STRACE);
@@ -45,6 +40,15 @@ pub fn add_tests(
             contents.job += &format!("env\tSTRACE_BIN=missing: no strace: {reason}\n");
         }
     }
+}
+
+/// The tests.
+pub fn add_tests(
+    contents: &mut Contents,
+    guest: Guest,
+    tests: &[(String, PathBuf)],
+    filter: Option<&str>,
+) -> Result<()> {
     let filter = filter.unwrap_or_default();
     let mut last = String::new();
     for name in TESTS {

@@ -24,6 +24,7 @@ use self::{
     initramfs::Contents,
     kernel::Series,
     qemu::{Boot, BootFolder},
+    tools::Files,
 };
 use crate::{arch::Arch, build, shell, target::Target, test};
 
@@ -91,6 +92,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 pub struct Parts {
     kernel: PathBuf,
     busybox: PathBuf,
+    /// Or the reason to do without.
+    tools: Result<Files>,
 }
 
 /// Gets it; the error is the reason why there is no such machine.
@@ -103,6 +106,7 @@ pub fn prepare(guest: Guest) -> Result<Parts> {
             .with_context(|| format!("there is no Linux {series} for {arch}"))?,
         busybox: initramfs::busybox(arch)
             .with_context(|| format!("there is no busybox for {arch}"))?,
+        tools: tools::files(arch),
     })
 }
 
@@ -131,6 +135,7 @@ fn one(
         job::add(&mut contents, &target.release(), "procmon-bench");
         contents.job += &format!("run\t{}\n", options.command.join("\t"));
     } else {
+        job::add_tools(&mut contents, parts.tools);
         job::add_tests(&mut contents, guest, tests, options.filter.as_deref())?;
     }
     let mut append = options.append.clone();

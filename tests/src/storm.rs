@@ -1,0 +1,36 @@
+//! How great the great numbers are. An emulated machine is some thirty times as slow as a host:
+//! there they are smaller.
+
+use std::time::Duration;
+
+use crate::environment::STORM;
+
+/// Whether they are the smaller ones.
+fn is_small() -> bool {
+    std::env::var_os(STORM).is_some_and(|size| size == "small")
+}
+
+/// Short lives.
+pub fn processes() -> usize {
+    if is_small() { 2_000 } else { 50_000 }
+}
+
+/// Processes of many threads.
+pub fn threaded() -> usize {
+    processes() / 50
+}
+
+/// System calls.
+pub fn calls() -> u64 {
+    if is_small() { 50_000 } else { 1_000_000 }
+}
+
+/// Bytes over the network.
+pub fn bytes() -> u64 {
+    100 * calls()
+}
+
+/// How long a mixed load lasts.
+pub fn load() -> Duration {
+    Duration::from_secs(if is_small() { 10 } else { 60 })
+}
