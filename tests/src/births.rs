@@ -27,7 +27,7 @@ struct Attributes {
 const PERF_TYPE_TRACEPOINT: u32 = 2;
 const INHERIT: u64 = 1 << 1;
 /// `_IOW('$', 6, char *)`.
-const PERF_EVENT_IOC_SET_FILTER: libc::c_ulong = 0x4008_2406;
+const PERF_EVENT_IOC_SET_FILTER: libc::Ioctl = 0x4008_2406;
 
 /// A count of births that goes on.
 pub struct Births(File);

@@ -3,16 +3,11 @@
 
 use std::time::Duration;
 
-use crate::environment::STORM;
-
-/// Whether they are the smaller ones.
-fn is_small() -> bool {
-    std::env::var_os(STORM).is_some_and(|size| size == "small")
-}
+use crate::environment::is_emulated;
 
 /// Short lives.
 pub fn processes() -> usize {
-    if is_small() { 2_000 } else { 50_000 }
+    if is_emulated() { 2_000 } else { 50_000 }
 }
 
 /// Processes of many threads.
@@ -22,7 +17,7 @@ pub fn threaded() -> usize {
 
 /// System calls.
 pub fn calls() -> u64 {
-    if is_small() { 50_000 } else { 1_000_000 }
+    if is_emulated() { 50_000 } else { 1_000_000 }
 }
 
 /// Bytes over the network.
@@ -32,5 +27,5 @@ pub fn bytes() -> u64 {
 
 /// How long a mixed load lasts.
 pub fn load() -> Duration {
-    Duration::from_secs(if is_small() { 10 } else { 60 })
+    Duration::from_secs(if is_emulated() { 10 } else { 60 })
 }

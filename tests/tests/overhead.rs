@@ -17,15 +17,14 @@ const WAITS: &str = "procmon.cpu.run_queue.duration";
 /// Time for three features to go, or to come back.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The last whole object of a process.
-fn last(file: &Path, pid: u32) -> Object {
-    let text = fs::read_to_string(file).unwrap();
+/// The last whole object of a process, if there is one yet.
+fn last(file: &Path, pid: u32) -> Option<Object> {
+    let text = fs::read_to_string(file).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     jsonl::parse(&text[..whole])
         .unwrap()
         .into_iter()
         .rfind(|object| object.pid == pid)
-        .unwrap()
 }
 
 /// Waits until this holds of the last object of a process.
@@ -33,8 +32,8 @@ fn wait_for_last(file: &Path, pid: u32, holds: impl Fn(&Object) -> bool) -> Obje
     let until = std::time::Instant::now() + SOON;
     loop {
         let object = last(file, pid);
-        if holds(&object) {
-            return object;
+        if let Some(object) = object.as_ref().filter(|object| holds(object)) {
+            return object.clone();
         }
         assert!(std::time::Instant::now() < until, "{object:?}");
         std::thread::sleep(Duration::from_millis(50));
