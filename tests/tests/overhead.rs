@@ -1,6 +1,11 @@
 //! The overhead contract: what goes, what stays, what comes back.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use procmon_tests::{
     Procmon, Victim,
@@ -19,33 +24,47 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// The last whole object of a process, if there is one yet.
 fn last(file: &Path, pid: u32) -> Option<Object> {
+    // It is not there before the first tick.
     let text = fs::read_to_string(file).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    jsonl::parse(&text[..whole])
-        .unwrap()
-        .into_iter()
-        .rfind(|object| object.pid == pid)
+    let objects = jsonl::parse(&text[..whole]).unwrap();
+    objects.into_iter().rfind(|object| object.pid == pid)
 }
 
 /// Waits until this holds of the last object of a process.
 fn wait_for_last(file: &Path, pid: u32, holds: impl Fn(&Object) -> bool) -> Object {
-    let until = std::time::Instant::now() + SOON;
+    let until = Instant::now() + SOON;
     loop {
         let object = last(file, pid);
-        if let Some(object) = object.as_ref().filter(|object| holds(object)) {
-            return object.clone();
+        match object {
+            Some(object) if holds(&object) => return object,
+            other => assert!(Instant::now() < until, "{other:?}"),
         }
-        assert!(std::time::Instant::now() < until, "{object:?}");
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// The probes in the order of their lines that end a state.
-fn changes(text: &str, state: &str) -> Vec<String> {
-    text.lines()
-        .filter_map(|line| line.split_once("probe ")?.1.split_once(state))
-        .map(|(probe, _)| probe.trim().to_owned())
-        .collect()
+/// Reads the changes of probes, and holds them to the order: who goes is the next, who comes back
+/// is the last that went. How many went in all, and how many are away. A busy machine may well send
+/// one away again that had come back.
+fn changes(text: &str) -> (usize, usize) {
+    let (mut went, mut away) = (0, 0);
+    for line in text.lines() {
+        let Some((probe, state)) = line
+            .split_once("probe ")
+            .and_then(|(_, change)| change.split_once(' '))
+        else {
+            continue;
+        };
+        if state.starts_with("detached") {
+            assert_eq!(probe, ORDER[away], "{text}");
+            (went, away) = (went + 1, away + 1);
+        } else if state == "active" {
+            away -= 1;
+            assert_eq!(probe, ORDER[away], "{text}");
+        }
+    }
+    (went, away)
 }
 
 #[test]
@@ -61,7 +80,7 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
     let procmon = Procmon::new("run")
         .pid(quiet.pid())
         .pid(busy.pid())
-        .args(["--interval", "500ms", "--overhead-budget", "2%", "--jsonl"])
+        .args(["--interval", "500ms", "--overhead-budget", "3%", "--jsonl"])
         .arg(&file)
         .arg("--report")
         .arg(&report)
@@ -82,10 +101,9 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
 
     // Too much is done: all go.
     busy.go().unwrap();
-    let text = procmon
-        .wait_for_stderr(LIMIT, |text| changes(text, "detached").len() == ORDER.len())
+    procmon
+        .wait_for_stderr(LIMIT, |text| changes(text).1 == ORDER.len())
         .unwrap();
-    assert_eq!(changes(&text, "detached"), ORDER);
     quiet.go().unwrap();
     quiet.wait_ready(3).unwrap();
     // What is away is absent, the rest goes on.
@@ -100,11 +118,8 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
     // It is calm again: all come back, the last first.
     busy.program().signal(libc::SIGKILL).unwrap();
     let text = procmon
-        .wait_for_stderr(LIMIT, |text| changes(text, "active").len() == ORDER.len())
+        .wait_for_stderr(LIMIT, |text| changes(text).1 == 0)
         .unwrap();
-    let mut back = ORDER;
-    back.reverse();
-    assert_eq!(changes(&text, "active"), back);
     quiet.go().unwrap();
     quiet.wait_ready(4).unwrap();
     // What has come back begins anew.
@@ -120,6 +135,5 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
     quiet.finish().unwrap();
     assert!(procmon.wait(SOON).unwrap().status.success());
     let report = fs::read_to_string(report).unwrap();
-    assert_eq!(changes(&report, "detached"), ORDER);
-    assert_eq!(changes(&report, "active"), back);
+    assert!(changes(&report).0 >= changes(&text).0, "{report}");
 }

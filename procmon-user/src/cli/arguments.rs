@@ -11,8 +11,8 @@ use crate::kernel::Sizes;
 
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Three times the shortest sample.
-const SHORTEST_PERIOD: Duration = Duration::from_millis(300);
+/// Four times the shortest sample.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
 /// How often, how long, and where to.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub fn sizes() -> Result<Sizes, Failure> {
 pub fn contract(budget: Option<f64>) -> Result<Contract, Failure> {
     let period = value(
         "PROCMON_OVERHEAD_PERIOD",
-        "a time from 300ms to 24h, as in 30s",
+        "a time from 1s to 24h, as in 30s",
         |text| {
             let period = time(text).ok()?;
             (SHORTEST_PERIOD..=LONGEST)

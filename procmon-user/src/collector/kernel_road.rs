@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 use procmon_common::records::state;
 use procmon_common::{Counter, Feature, Loss, ProcessEntry};
 
@@ -128,7 +128,11 @@ impl KernelRoad {
         let Some(status) = self.kernel.status_of(feature) else {
             return;
         };
-        warn!("probe {status}");
+        if status.state.works() {
+            info!("probe {status}");
+        } else {
+            warn!("probe {status}");
+        }
         self.changes.push(ProbeChange {
             probe: status.probe.name,
             state: status.state.name(),
@@ -225,13 +229,17 @@ impl KernelRoad {
         for process in &snapshot {
             let id = entry_id(&process.entry);
             present.insert(id.pid);
-            if is_old_zombie(process) {
-                // A zombie from before: all its threads had ended.
+            if ended.contains(&id) {
+                continue;
+            }
+            if !is_old_zombie(process) {
+                seen.live.push(self.live(process, now_ns, errors));
+            } else if !self.has_ended(id.pid) {
+                // A zombie from before: all its threads had ended. Of one that was met between
+                // its last thread and its record, the record is on its way.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
                 seen.ended.push(self.zombie(process, now_ns, errors));
-            } else if !ended.contains(&id) {
-                seen.live.push(self.live(process, now_ns, errors));
             }
         }
         for entry in &entries {

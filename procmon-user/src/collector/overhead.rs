@@ -37,7 +37,7 @@ impl Default for Contract {
 /// The programs are measured in one part in so many of each period...
 const SAMPLED_PART: u32 = 30;
 /// ...for at least this long.
-const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
+const SHORTEST_SAMPLE: Duration = Duration::from_millis(250);
 /// A feature comes back after so many calm periods, one after the other.
 const CALM_PERIODS: u32 = 2;
 /// Calm is at most this part of the budget: no feature more than doubles the

@@ -27,20 +27,13 @@ impl Compiler {
         let host = Arch::host()
             .with_context(|| format!("no compiler from {} to {arch}", env::consts::ARCH))?;
         let folder = workspace::tools().join(format!("cross-{arch}"));
-        let gcc = if shell::which(&program(arch, "gcc")).is_some() {
-            None
-        } else {
-            let folder = folder.join("gcc");
-            if !folder.exists() {
-                // In the names of packages there is no `_`.
-                let package = format!("gcc-{}-linux-gnu", arch.rust()).replace('_', "-");
-                let missing = packages::missing_for(host, &[package])?;
-                packages::unpack(host, &missing, &folder)?;
-            }
-            Some(folder)
+        let gcc = match shell::which(&program(arch, "gcc")) {
+            Some(_) => None,
+            None => Some(unpack_gcc(host, arch, folder.join("gcc"))?),
         };
         let headers = folder.join("musl");
-        packages::unpack(arch, &["musl-dev".to_owned()], &headers)?;
+        packages::unpack(arch, &["musl-dev".to_owned()], &headers)
+            .with_context(|| format!("there are no headers of musl for {arch}"))?;
         Ok(Self { arch, gcc, headers })
     }
 
@@ -85,6 +78,20 @@ impl Compiler {
         }
         Ok(flags.into())
     }
+}
+
+fn unpack_gcc(host: Arch, arch: Arch, folder: PathBuf) -> Result<PathBuf> {
+    if !folder.exists() {
+        // In the names of packages there is no `_`.
+        let package = format!("gcc-{}-linux-gnu", arch.rust()).replace('_', "-");
+        packages::missing_for(host, std::slice::from_ref(&package))
+            .and_then(|missing| packages::unpack(host, &missing, &folder))
+            .with_context(|| {
+                let gcc = program(arch, "gcc");
+                format!("there is no {gcc} on PATH, and no package {package} to be had")
+            })?;
+    }
+    Ok(folder)
 }
 
 fn program(arch: Arch, name: &str) -> String {
