@@ -19,6 +19,8 @@ pub const MOCK: &str = "MOCKOTLP_BIN";
 pub const STRACE: &str = "STRACE_BIN";
 /// The file that skipped tests are listed in.
 pub const SKIP_LOG: &str = "PROCMON_SKIP_LOG";
+/// Set in the machines of `cargo xtask vmtest`.
+pub const EMULATED: &str = "PROCMON_EMULATED";
 
 /// How a variable says that a tool could not be had.
 pub const MISSING: &str = "missing: ";
@@ -47,11 +49,24 @@ pub fn tool(variable: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Whether this is a machine of `cargo xtask vmtest`.
+pub fn is_emulated() -> bool {
+    env::var_os(EMULATED).is_some()
+}
+
 /// Whether this kernel is older than a version.
 ///
 /// # Panics
 /// When it does not say its version.
 pub fn older_than(version: (u32, u32)) -> bool {
+    kernel() < version
+}
+
+/// This kernel's version, to the series.
+///
+/// # Panics
+/// When it does not say it.
+pub fn kernel() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("no version");
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
@@ -59,5 +74,5 @@ pub fn older_than(version: (u32, u32)) -> bool {
     (
         numbers.next().unwrap_or_default(),
         numbers.next().unwrap_or_default(),
-    ) < version
+    )
 }

@@ -14,6 +14,7 @@ pub mod point;
 pub mod procmon;
 pub mod program;
 pub mod skip;
+pub mod storm;
 pub mod strace;
 pub mod sysctl;
 pub mod time;

@@ -39,6 +39,16 @@ pub struct Program {
     started: Instant,
 }
 
+/// What a program's file is called, which a link to it need not be.
+///
+/// # Panics
+/// When it is not there.
+pub fn file_name(program: &str) -> String {
+    let file = std::fs::canonicalize(program).expect("no such program");
+    let name = file.file_name().expect("a program without a name");
+    name.to_string_lossy().into_owned()
+}
+
 impl Program {
     /// Starts it with all three streams held by us.
     pub fn start(command: &mut Command) -> Result<Self> {

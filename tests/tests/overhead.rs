@@ -24,7 +24,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// The last whole object of a process, if there is one yet.
 fn last(file: &Path, pid: u32) -> Option<Object> {
-    let text = fs::read_to_string(file).unwrap();
+    // It is not there before the first tick.
+    let text = fs::read_to_string(file).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     let objects = jsonl::parse(&text[..whole]).unwrap();
     objects.into_iter().rfind(|object| object.pid == pid)

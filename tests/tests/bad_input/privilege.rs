@@ -1,6 +1,6 @@
 //! Without privilege.
 
-use procmon_tests::Procmon;
+use procmon_tests::{Procmon, Program, Victim, program::SOON, strace::file_key};
 
 use crate::support::*;
 
@@ -64,6 +64,33 @@ fn unprivileged_no_ebpf_exec_works() {
 }
 
 #[test]
+fn cap_bpf_and_cap_perfmon_alone_count_every_call_of_another_users_process() {
+    let public = Public::new();
+    let mut victim = Victim::held_before("open=50 open-fail=11 dup=9").unwrap();
+    let run = public.as_nobody(&watch(&[victim.pid()], NEVER));
+    let procmon = Program::start(&mut with_capabilities(&run)).unwrap();
+    wait_objects(&procmon, 1);
+    victim.go().unwrap();
+    victim.finish().unwrap();
+    let output = procmon.wait(SOON).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let objects = objects(&output.stdout);
+    assert!(objects.last().unwrap().has_exited(), "{output:?}");
+    for (key, count) in [
+        (file_key("open", None), 50.0),
+        (file_key("open", Some("ENOENT")), 11.0),
+        (file_key("dup", None), 9.0),
+    ] {
+        let before = objects[0].get(&key).unwrap_or(0.0);
+        let after = objects.last().unwrap().get(&key);
+        assert_eq!(after, Some(before + count), "{key}: {output:?}");
+    }
+    // Others than root do not see what is in tracefs.
+    let said = "one program on sys_exit stands in";
+    assert!(output.stderr.contains(said), "{output:?}");
+}
+
+#[test]
 fn an_unprivileged_snapshot_works() {
     let public = Public::new();
     for format in ["table", "json"] {
@@ -78,7 +105,7 @@ fn an_unprivileged_snapshot_works() {
 fn an_unprivileged_zombie_of_others_is_not_said_to_have_ended_well() {
     let public = Public::new();
     let mut dead = std::process::Command::new(procmon_tests::victim::path().unwrap());
-    let dead = procmon_tests::Program::start(dead.arg("exit=5")).unwrap();
+    let dead = Program::start(dead.arg("exit=5")).unwrap();
     wait_zombie(dead.pid());
     let run = watch(&[dead.pid()], NEVER).arg("--no-ebpf");
     let output = finish(public.as_nobody(&run));

@@ -87,6 +87,21 @@ impl Public {
     }
 }
 
+/// This command of nobody's, with CAP_BPF and CAP_PERFMON and nothing else.
+pub fn with_capabilities(nobodys: &Command) -> Command {
+    let mut command = Command::new("setpriv");
+    for option in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
+        command.args([option, "-all,+bpf,+perfmon"]);
+    }
+    let user = NOBODY.to_string();
+    command
+        .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+        .arg(nobodys.get_program())
+        .args(nobodys.get_args())
+        .current_dir("/");
+    command
+}
+
 fn open_to_all(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

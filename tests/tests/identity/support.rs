@@ -1,7 +1,7 @@
 //! What the tests of this binary share.
 
-pub use procmon_tests::watching::*;
 use procmon_tests::{Procmon, jsonl, jsonl::Object, victim};
+pub use procmon_tests::{program::file_name, watching::*};
 
 pub const ON_CPU: &str = "procmon.cpu.on_cpu.time";
 
@@ -14,12 +14,6 @@ pub fn ns(object: &Object, key: &str) -> u64 {
 pub fn number(object: &Object, key: &str) -> u64 {
     let value = object.get(key);
     value.unwrap_or_else(|| panic!("no {key} in {object:?}")) as u64
-}
-
-/// What a program's file is called, which a link to it need not be.
-pub fn file_name(program: &str) -> String {
-    let file = std::fs::canonicalize(program).unwrap();
-    file.file_name().unwrap().to_string_lossy().into_owned()
 }
 
 /// How many of the objects are the ends of their processes.

@@ -125,6 +125,23 @@ fn without_tracefs_one_program_stands_in() {
 }
 
 #[test]
+fn without_control_groups_the_counts_are_the_same_and_no_memory_limit_is_told() {
+    let counted = difference(OPERATIONS, "uncounted=1", Hidden::Groups);
+    assert_eq!(counted, expected());
+    let victim = Victim::held_before("").unwrap();
+    let run = Procmon::new("run").pid(victim.pid());
+    let run = run.args(["--count", "1", "--jsonl", "-"]);
+    let output = hide::output(&run, Hidden::Groups);
+    assert!(output.status.success(), "{output:?}");
+    let objects = jsonl::parse(&output.stdout).unwrap();
+    assert_eq!(objects[0].get("procmon.memory.limit"), None, "{output:?}");
+    assert!(
+        objects[0].get("process.memory.usage") > Some(0.0),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn without_type_information_it_ends_with_3_and_advice() {
     let victim = Victim::held_before("").unwrap();
     let run = Procmon::new("run").pid(victim.pid()).args(["--count", "1"]);

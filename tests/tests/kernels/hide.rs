@@ -15,6 +15,8 @@ pub enum Hidden {
     Tracefs,
     /// The kernel's type information.
     Btf,
+    /// Control groups of either version.
+    Groups,
 }
 
 /// Runs procmon to its end without the hidden.
@@ -37,6 +39,7 @@ fn hide(command: &mut Command, hidden: Hidden) {
             match hidden {
                 Hidden::Nothing => Ok(()),
                 Hidden::Tracefs => mask_all_but_btf(),
+                Hidden::Groups => mount(c"none", c"/sys/fs/cgroup", Some(c"tmpfs"), 0),
                 Hidden::Btf => mount(c"none", c"/sys/kernel/btf", Some(c"tmpfs"), 0),
             }
         });

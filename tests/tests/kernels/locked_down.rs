@@ -3,7 +3,10 @@
 
 use std::fs;
 
-use procmon_tests::{Procmon, Victim, jsonl};
+use procmon_tests::{
+    Procmon, Victim, ground, jsonl,
+    watching::{wait_asleep, wait_until},
+};
 
 use crate::{LIMIT, diagnosis};
 
@@ -40,18 +43,55 @@ fn locked_down_run_ends_with_3_and_advice() {
 }
 
 #[test]
-fn locked_down_works_from_proc() {
+fn locked_down_reports_what_proc_says_and_the_end() {
     assert_locked_down();
-    let victim = Victim::held_before("").unwrap();
-    let run =
-        Procmon::new("run")
-            .pid(victim.pid())
-            .args(["--no-ebpf", "--count", "1", "--jsonl", "-"]);
-    let output = run.output(LIMIT).unwrap();
+    let then = "touch=4000000 open-keep=5 spin=50 sleep=5 thread=5 print-ready wait exit=7";
+    let mut victim = Victim::held_before(then).unwrap();
+    victim.go().unwrap();
+    victim.wait_ready(2).unwrap();
+    let pid = victim.pid();
+    wait_asleep(pid);
+    let folder = tempfile::tempdir().unwrap();
+    let [lines, report] = ["lines", "report"].map(|name| folder.path().join(name));
+    let procmon = Procmon::new("run")
+        .pid(pid)
+        .args(["--no-ebpf", "--interval", "50ms", "--jsonl"])
+        .arg(&lines)
+        .arg("--report")
+        .arg(&report)
+        .start()
+        .unwrap();
+    let written = || fs::read_to_string(&lines).unwrap_or_default();
+    wait_until("three ticks", || written().lines().count() > 3);
+    let line = |file, name| ground::line(pid, file, name).unwrap();
+    let kernel = [
+        ("process.memory.virtual", line("status", "VmSize")),
+        ("process.thread.count", line("status", "Threads")),
+        (
+            "process.unix.file_descriptor.count",
+            ground::entries(pid, "fd").unwrap(),
+        ),
+        (
+            "procmon.io.logical{disk.io.direction=\"read\"}",
+            line("io", "rchar"),
+        ),
+        (
+            "process.paging.faults{system.paging.fault.type=\"minor\"}",
+            ground::stat(pid, 10).unwrap(),
+        ),
+    ];
+    victim.finish().unwrap();
+    let output = procmon.wait(LIMIT).unwrap();
     assert!(output.status.success(), "{output:?}");
-    let objects = jsonl::parse(&output.stdout).unwrap();
-    assert!(
-        objects[0].get("process.memory.usage") > Some(0.0),
-        "{output:?}"
-    );
+    let objects = jsonl::parse(&written()).unwrap();
+    let (last, live) = objects.split_last().unwrap();
+    assert!(live.len() >= 3 && last.has_exited(), "{objects:?}");
+    // It slept at all ticks but maybe the last.
+    for object in &live[..3] {
+        for (key, value) in &kernel {
+            assert_eq!(object.get(key), Some(*value as f64), "{key}: {object:?}");
+        }
+    }
+    let report = fs::read_to_string(&report).unwrap();
+    assert!(report.contains(&pid.to_string()), "{report}");
 }

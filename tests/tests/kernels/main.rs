@@ -1,6 +1,7 @@
 //! What must hold under every kernel: here, and in the machines of `cargo xtask vmtest`.
 
 mod counts;
+mod document;
 mod groups;
 mod hide;
 mod locked_down;

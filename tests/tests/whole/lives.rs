@@ -6,7 +6,9 @@ use procmon_tests::{
     Program,
     cgroup::{Cgroup, Controller},
     jsonl::Object,
-    need, victim,
+    need,
+    program::file_name,
+    storm, victim,
 };
 
 use crate::support::{LIMIT, Recording, cpu};
@@ -42,9 +44,11 @@ fn assert_within(share: f64, victim: &Object, children: &[Object], kernel: f64) 
 #[test]
 fn fifty_thousand_short_lives_are_fifty_thousand_exits_and_their_cpu_time_is_the_cgroups() {
     let cgroup = need!(Cgroup::new("short-lives", &[Controller::Cpu]));
-    let (victim, lives, kernel) = all_while(&cgroup, &["run=50000:/bin/true"]);
-    assert_eq!(lives.len(), 50_000);
-    let well = |object: &Object| object.executable() == "true" && object.exit_code() == Some(0);
+    let (victim, lives, kernel) =
+        all_while(&cgroup, &[&format!("run={}:/bin/true", storm::processes())]);
+    assert_eq!(lives.len(), storm::processes());
+    let name = file_name("/bin/true");
+    let well = |object: &Object| object.executable() == name && object.exit_code() == Some(0);
     assert!(lives.iter().all(well));
     assert_within(0.01, &victim, &lives, kernel);
 }
@@ -52,8 +56,8 @@ fn fifty_thousand_short_lives_are_fifty_thousand_exits_and_their_cpu_time_is_the
 #[test]
 fn a_thousand_nine_thread_lives_have_the_cgroups_cpu_time() {
     let cgroup = need!(Cgroup::new("nine-threads", &[Controller::Cpu]));
-    let operations = ["children=1000", "threads=8", "spin=1"];
-    let (victim, lives, kernel) = all_while(&cgroup, &operations);
-    assert_eq!(lives.len(), 1_000);
+    let children = format!("children={}", storm::threaded());
+    let (victim, lives, kernel) = all_while(&cgroup, &[&children, "threads=8", "spin=1"]);
+    assert_eq!(lives.len(), storm::threaded());
     assert_within(0.02, &victim, &lives, kernel);
 }

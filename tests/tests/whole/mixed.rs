@@ -11,15 +11,15 @@ use procmon_tests::{
     births::Births,
     cgroup::{Cgroup, Controller},
     environment::older_than,
-    jsonl, need, time, victim,
+    jsonl, need, storm, time, victim,
 };
 
 use crate::support::{LIMIT, Recording, cpu, faults};
 
-/// Work of every kind for a minute: short lives, threads, children, sleeps, memory, system calls.
+/// Work of every kind for so many seconds: short lives, threads, children, sleeps, memory, system calls.
 const LOAD: &str = r#"read go
 rounds=0
-while [ $SECONDS -lt 60 ]; do
+while [ $SECONDS -lt "$1" ]; do
     for j in 1 2 3 4 5; do /bin/true; done
     "$0" threads=3 spin=15 open=200 map-pairs=200:8192 touch=400000
     "$0" children=3 spin=10 touch=200000 &
@@ -87,7 +87,8 @@ type Id = (u32, String);
 fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_totals() {
     let cgroup = need!(Cgroup::new("mixed", &[Controller::Cpu, Controller::Memory]));
     let victim = victim::path().unwrap().display().to_string();
-    let mut command = cgroup.command("/bin/bash", &["-c", LOAD, &victim]);
+    let seconds = storm::load().as_secs();
+    let mut command = cgroup.command("/bin/bash", &["-c", LOAD, &victim, &seconds.to_string()]);
     let mut shell = Program::start(&mut command).unwrap();
     let births = need!(Births::of(shell.pid()));
     let kernel = Kernel { cgroup, births };
@@ -96,7 +97,12 @@ fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_total
     let samples = sample(&kernel, &recording, &mut shell);
     let output = shell.wait(LIMIT).unwrap();
     let frames = frames(&recording.text());
-    assert!(frames.len() > 50, "{} frames", frames.len());
+    // Two a second, but for the late ones.
+    assert!(
+        frames.len() as u64 > seconds * 5 / 6,
+        "{} frames",
+        frames.len()
+    );
     compare(&frames, &samples);
 
     let rounds = output.stdout.trim().strip_prefix("rounds ").unwrap();

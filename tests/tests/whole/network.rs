@@ -3,6 +3,7 @@
 use procmon_tests::{
     Victim,
     jsonl::{self, Object},
+    storm,
 };
 
 use crate::support::{Recording, exec};
@@ -18,7 +19,8 @@ fn moved(object: &Object) -> (f64, f64) {
 
 #[test]
 fn bytes_over_loopback_are_what_the_calls_returned_by_write_sendfile_and_udp() {
-    let objects = exec("tcp=100000000 udp=1000:1200");
+    let objects = exec(&format!("tcp={} udp=1000:1200", storm::bytes()));
+    let stream = storm::bytes() as f64;
     assert_eq!(objects.len(), 3);
     let mut seen: Vec<(f64, f64)> = objects.iter().map(moved).collect();
     seen.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -26,11 +28,11 @@ fn bytes_over_loopback_are_what_the_calls_returned_by_write_sendfile_and_udp() {
         seen,
         [
             // The victim: its bytes, its datagrams, and the answers to them.
-            (1_000.0, 100_000_000.0 + 1_200_000.0),
+            (1_000.0, stream + 1_200_000.0),
             // The child of the datagrams, who also looked ahead.
             (1_200_000.0, 1_000.0),
             // The child of the stream.
-            (100_000_000.0, 0.0),
+            (stream, 0.0),
         ]
     );
 }

@@ -21,13 +21,7 @@ pub fn tests(tally: &mut Tally) -> Result<()> {
     }
     let clone = Clone::make()?;
     for (test, holds) in [(RUNS, clone.runs()), (REBUILDS, clone.rebuilds_nothing())] {
-        match holds {
-            Ok(()) => {
-                println!("test {test} ... ok");
-                tally.passed += 1;
-            }
-            Err(error) => tally.fail(format!("{test}: {error:#}")),
-        }
+        tally.promise(test, holds);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod fresh;
 mod kernels;
 mod privileged;
+mod runner;
 mod tally;
 mod unprivileged;
 
@@ -39,6 +40,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     unprivileged::tests(filter, &mut tally)?;
     privileged::tests(filter, &mut tally)?;
     kernels::tests(filter, options.no_vm, &mut tally)?;
+    runner::tests(filter, options.no_vm, &mut tally)?;
     if filter.is_none() {
         fresh::tests(&mut tally)?;
     }

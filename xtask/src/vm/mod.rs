@@ -1,6 +1,7 @@
 //! `cargo xtask vmtest`: the tests of the kernel half under other kernels, in emulated machines.
 
 mod cpio;
+mod document;
 mod guest;
 mod initramfs;
 mod job;
@@ -35,7 +36,7 @@ pub const SKIP_LOG: &str = "PROCMON_SKIP_LOG";
 pub const LOCKED_DOWN: &str = "locked_down";
 
 /// What `cargo xtask vmtest` takes.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// Boot this kernel only; all of them otherwise
     #[arg(long, value_enum)]
@@ -46,13 +47,19 @@ pub struct Options {
     /// Boot with lockdown=confidentiality, and run only the tests of that
     #[arg(long)]
     lockdown: bool,
+    /// Give the machines so many CPUs
+    #[arg(long, value_name = "NUMBER", default_value_t = Guest::CPUS)]
+    cpus: u8,
+    /// Write docs/kernels.md by every machine of `cargo xtask test`, and run no tests
+    #[arg(long, conflicts_with_all = ["kernel", "arch", "lockdown", "cpus", "filter", "command"])]
+    write: bool,
     /// Run only tests whose name contains this
     #[arg(long)]
     filter: Option<String>,
     /// Give a machine up after so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 360)]
     timeout: u64,
-    /// Add this to the kernel's command line, such as nr_cpus=1
+    /// Add this to the kernel's command line, such as mitigations=off
     #[arg(long, value_name = "PARAMETERS", default_value = "")]
     append: String,
     /// Take procmon as it was built last
@@ -65,6 +72,9 @@ pub struct Options {
 
 /// Boots each kernel, runs the tests or the command in it, and ends with the status of the first that failed.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    if options.write {
+        return document::write(options).map(|()| ExitCode::SUCCESS);
+    }
     let target = Target::of(options.arch)?;
     if !options.no_build {
         build::procmon(&target)?;
@@ -79,8 +89,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             series,
             arch: options.arch,
             lockdown: options.lockdown,
+            cpus: options.cpus,
         };
-        let status = one(guest, options, &target, &tests)?;
+        let status = one(guest, options, &target, &tests, |line| println!("{line}"))?;
         if first_failure == 0 {
             first_failure = status;
         }
@@ -122,6 +133,7 @@ fn one(
     options: &Options,
     target: &Target,
     tests: &[(String, PathBuf)],
+    mut said: impl FnMut(&str),
 ) -> Result<u8> {
     let parts = prepare(guest)?;
     let mut contents = Contents {
@@ -148,7 +160,7 @@ fn one(
     let mut status = None;
     qemu::boot(
         &Boot {
-            arch: guest.arch,
+            guest,
             kernel: &parts.kernel,
             initramfs: &initramfs,
             append: &append,
@@ -162,12 +174,14 @@ fn one(
                 "Linux {release} is up after {:.1} s",
                 begun.elapsed().as_secs_f64()
             )),
-            _ => println!("{line}"),
+            _ => said(line),
         },
     )?;
     let Some(status) = status else {
-        let console = qemu::tail(&folder.path().join("console.txt"));
-        bail!("the machine powered off without a status; its console said last:\n{console}");
+        bail!(
+            "the machine went down without a status; {}",
+            qemu::last_words(folder.path())
+        );
     };
     shell::say(&format!(
         "{guest}: status {status}, {:.1} s in all",

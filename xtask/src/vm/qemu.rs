@@ -13,10 +13,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::Guest;
 use crate::{arch::Arch, packages, shell};
 
 /// `rcu_expedited`: else detaching forty programs takes seconds of grace periods.
 const COMMAND_LINE: &str = "panic=-1 loglevel=4 rcupdate.rcu_expedited=1";
+
+/// What the kernel says, in the folder of a boot.
+const CONSOLE: &str = "console.txt";
+/// What a panic begins with (panic() of kernel/panic.c).
+const PANIC: &str = "Kernel panic - not syncing: ";
 
 /// What differs by the architecture.
 struct Machine {
@@ -85,8 +91,8 @@ pub fn command(arch: Arch) -> Result<Command> {
 
 /// What to boot.
 pub struct Boot<'a> {
-    /// Whose machine.
-    pub arch: Arch,
+    /// Which machine.
+    pub guest: Guest,
     /// The kernel's image.
     pub kernel: &'a Path,
     /// The file system.
@@ -102,15 +108,16 @@ pub struct Boot<'a> {
 /// Boots and hands over each line that the machine's second serial port says, until it powers
 /// off. The first port is the kernel's; what it said is in the folder's `console.txt`.
 pub fn boot(boot: &Boot<'_>, mut line: impl FnMut(&str)) -> Result<()> {
-    let console = boot.folder.join("console.txt");
+    let console = boot.folder.join(CONSOLE);
     let initramfs = boot.folder.join("initramfs");
     fs::write(&initramfs, boot.initramfs)
         .with_context(|| format!("cannot write {}", initramfs.display()))?;
-    let machine = machine(boot.arch);
-    let mut command = command(boot.arch)?;
+    let machine = machine(boot.guest.arch);
+    let mut command = command(boot.guest.arch)?;
     command
         .args(machine.kind)
-        .args(["-accel", "tcg,thread=single", "-smp", "2", "-m", "1024"])
+        .args(["-accel", "tcg,thread=single", "-m", "1024"])
+        .args(["-smp", &boot.guest.cpus.to_string()])
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-monitor", "none", "-no-reboot", "-serial"])
         .arg(format!("file:{}", console.display()))
@@ -147,28 +154,36 @@ pub fn boot(boot: &Boot<'_>, mut line: impl FnMut(&str)) -> Result<()> {
             Ok(said) => line(&said),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => bail!(
-                "the machine did not power off within {:?}; its console said last:\n{}",
+                "the machine did not power off within {:?}; {}",
                 boot.limit,
-                tail(&console)
+                last_words(boot.folder)
             ),
         }
     }
     let status = running.0.wait().context("cannot wait for qemu")?;
     ensure!(
         status.success(),
-        "{} ended with {status}\n{}",
+        "{} ended with {status}; {}",
         machine.program,
-        tail(&console)
+        last_words(boot.folder)
     );
     Ok(())
 }
 
-/// The last lines of a console.
-pub fn tail(console: &Path) -> String {
-    let bytes = fs::read(console).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
+/// What the kernel said last in the folder of a boot, for the message of a failure.
+pub fn last_words(folder: &Path) -> String {
+    let bytes = fs::read(folder.join(CONSOLE)).unwrap_or_default();
+    told(&String::from_utf8_lossy(&bytes))
+}
+
+fn told(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().collect();
+    let last = lines[lines.len().saturating_sub(30)..].join("\n");
+    let panic = lines.iter().find_map(|line| line.split_once(PANIC));
+    match panic {
+        Some((_, why)) => format!("its kernel panicked: {why}; it said last:\n{last}"),
+        None => format!("its kernel said last:\n{last}"),
+    }
 }
 
 /// A running qemu; it does not outlive us, whatever happens.
@@ -203,5 +218,18 @@ impl Drop for BootFolder {
     fn drop(&mut self) {
         // What is left over is in target/.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_panic_is_told_first() {
+        let console = "[ 1.0] a\n[ 2.0] Kernel panic - not syncing: VFS: no root\n[ 2.1] end\n";
+        let told = told(console);
+        assert!(told.starts_with("its kernel panicked: VFS: no root; it said last:\n[ 1.0] a\n"));
+        assert!(super::told("[ 1.0] a").starts_with("its kernel said last:"));
     }
 }
