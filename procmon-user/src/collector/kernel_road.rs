@@ -371,7 +371,11 @@ impl KernelRoad {
         let mut observed = self.observed(&process.entry, None, totals);
         observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
         observed.user_id = Some(process.leader.uid);
-        observed.executable = Some(executable(&process.leader.executable));
+        // One that is ending has let go of its memory: the pass has its comm alone,
+        // its entry the name of its program.
+        if process.leader.has_mm != 0 || observed.kernel_thread {
+            observed.executable = Some(executable(&process.leader.executable));
+        }
         observed
     }
 

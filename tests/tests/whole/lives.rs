@@ -49,7 +49,8 @@ fn fifty_thousand_short_lives_are_fifty_thousand_exits_and_their_cpu_time_is_the
     assert_eq!(lives.len(), storm::processes());
     let name = file_name("/bin/true");
     let well = |object: &Object| object.executable() == name && object.exit_code() == Some(0);
-    assert!(lives.iter().all(well));
+    let others: Vec<_> = lives.iter().filter(|life| !well(life)).collect();
+    assert!(others.is_empty(), "{}: {others:?}", others.len());
     assert_within(0.01, &victim, &lives, kernel);
 }
 
