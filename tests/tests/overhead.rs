@@ -8,10 +8,9 @@ use std::{
 };
 
 use procmon_tests::{
-    Procmon, Victim, environment,
+    Procmon, Victim,
     jsonl::{self, Object},
     program::SOON,
-    skip,
 };
 
 /// The order in which the optional probes go.
@@ -70,9 +69,6 @@ fn changes(text: &str) -> (usize, usize) {
 
 #[test]
 fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_come_back() {
-    if environment::is_emulated() {
-        skip!("what may not be taken off is over the budget by itself in an emulated machine");
-    }
     let folder = tempfile::tempdir().unwrap();
     let [file, report] = ["out.jsonl", "report.txt"].map(|name| folder.path().join(name));
     // One that does little, so that its counts can be told, and one that costs.
