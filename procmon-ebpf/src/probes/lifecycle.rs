@@ -59,11 +59,30 @@ fn fork(parent: Object, child: Object) {
         } else {
             return;
         };
-        if let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) {
+        // A pass of the iterator may have met the child already, which is in the
+        // kernel's lists before this hook: then its thread is counted in the entry
+        // that is there, and would not be in a new one.
+        let met = match COUNTERS.get_ptr_mut(child_tgid) {
+            Some(entry) => {
+                (*entry).state == state::ACTIVE
+                    && (*entry).start_ns == load::<u64>(child, Field::TaskStart)
+            }
+            None => false,
+        };
+        let entry = if met {
+            COUNTERS.get_ptr_mut(child_tgid)
+        } else {
+            process::insert(child_tgid, Loss::NoRoomForProcess)
+        };
+        if let Some(entry) = entry {
             process::identify(entry, child, load(child, Field::TaskMm));
             (*entry).parent = parent_tgid;
             (*entry).since_ns = (*entry).start_ns;
             process::track(entry, child);
+            // Or met it just now, in the entry that this one replaced.
+            if (*entry).threads == 0 {
+                (*entry).threads = 1;
+            }
             (*entry).state = wanted;
         }
     }

@@ -235,10 +235,10 @@ impl KernelRoad {
             if ended.contains(&id) {
                 continue;
             }
-            if !is_old_zombie(process) {
+            if !has_no_thread_left(process) {
                 seen.live.push(self.live(process, now_ns, errors));
-            } else if !self.has_ended(id.pid) {
-                // A zombie from before: all its threads had ended. Of one that was met between
+            } else if self.is_unknown(&process.entry) {
+                // A zombie from before: all its threads had ended. Of any other, met between
                 // its last thread and its record, the record is on its way.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
@@ -304,6 +304,13 @@ impl KernelRoad {
         self.hidden.end_round();
         seen.live.sort_by_key(|observed| observed.id.pid);
         Ok(())
+    }
+
+    /// Whether a process is older than the attach and was never seen alive.
+    fn is_unknown(&self, entry: &ProcessEntry) -> bool {
+        entry.since_ns != entry.start_ns
+            && !self.accounts.contains_key(&entry_id(entry))
+            && !self.has_ended(entry.pid)
     }
 
     /// Whether the exit record of a process that is gone is yet to be taken in. It
@@ -473,9 +480,8 @@ fn exists(root: &ProcRoot, pid: u32) -> bool {
     ProcessDir::open(root, pid).is_ok()
 }
 
-/// Whether all threads had ended before the process was first seen: none of
-/// them was counted, and none is left.
-fn is_old_zombie(process: &SnapshotProcess) -> bool {
+/// Whether all threads of a process have ended.
+fn has_no_thread_left(process: &SnapshotProcess) -> bool {
     process.leader.exit_state != 0 && process.leader.threads <= 1 && process.entry.threads == 0
 }
 
