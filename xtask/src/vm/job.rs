@@ -10,8 +10,10 @@ use super::{
     tools::{self, Files},
 };
 
-/// The tests that run in the machine. What is about cost, not about counts, stays on the host.
-const TESTS: [&str; 5] = ["kernels", "exec_counts", "identity", "whole", "losses"];
+/// The tests that run in the machine. What is about cost, or wants a collector, stays on the host.
+const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
+/// Those of great numbers, on demand.
+const GREAT: &str = "whole";
 /// What they read from their environment besides the tools; it makes the storms such that an
 /// emulated machine gets through them.
 const ENVIRONMENT: [&str; 3] = [
@@ -55,6 +57,7 @@ pub fn add_tests(
     guest: Guest,
     tests: &[(String, PathBuf)],
     filter: Option<&str>,
+    great: bool,
 ) -> Result<()> {
     for variable in ENVIRONMENT {
         contents.job += &format!("env\t{variable}\n");
@@ -67,7 +70,7 @@ pub fn add_tests(
     } else {
         &TESTS[..]
     };
-    for name in tests_here {
+    for name in tests_here.iter().chain(great.then_some(&GREAT)) {
         let binary = binary(tests, name)?;
         let there = format!("{PROGRAMS}/{name}");
         contents.programs.push((binary.to_owned(), there.clone()));

@@ -62,6 +62,9 @@ pub struct Options {
     /// Add this to the kernel's command line, such as mitigations=off
     #[arg(long, value_name = "PARAMETERS", default_value = "")]
     append: String,
+    /// Run the tests of great numbers too
+    #[arg(long)]
+    great: bool,
     /// Take procmon as it was built last
     #[arg(long)]
     no_build: bool,
@@ -148,7 +151,8 @@ fn one(
         contents.job += &format!("run\t{}\n", options.command.join("\t"));
     } else {
         job::add_tools(&mut contents, parts.tools);
-        job::add_tests(&mut contents, guest, tests, options.filter.as_deref())?;
+        let filter = options.filter.as_deref();
+        job::add_tests(&mut contents, guest, tests, filter, options.great)?;
     }
     let mut append = options.append.clone();
     if guest.lockdown {
