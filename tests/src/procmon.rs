@@ -107,6 +107,13 @@ impl Procmon {
         Program::start(&mut self.command()?)
     }
 
+    /// Starts it, and waits until it says that it watches.
+    pub fn start_watching(&self, limit: Duration) -> Result<Program> {
+        let procmon = self.start()?;
+        procmon.wait_for_stderr(limit, |text| text.contains("watching"))?;
+        Ok(procmon)
+    }
+
     /// Starts it with nothing on stdin and waits for its end.
     pub fn output(&self, limit: Duration) -> Result<Output> {
         let mut program = self.start()?;

@@ -7,11 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{
-    Procmon, Victim,
-    jsonl::{self, Object},
-    program::SOON,
-};
+use procmon_tests::{Procmon, Victim, jsonl::Object, program::SOON, watching::objects};
 
 /// The order in which the optional probes go.
 const ORDER: [&str; 3] = ["run_queue", "off_cpu", "mapping_bytes"];
@@ -26,9 +22,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 fn last(file: &Path, pid: u32) -> Option<Object> {
     // It is not there before the first tick.
     let text = fs::read_to_string(file).unwrap_or_default();
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let objects = jsonl::parse(&text[..whole]).unwrap();
-    objects.into_iter().rfind(|object| object.pid == pid)
+    objects(&text).into_iter().rfind(|object| object.pid == pid)
 }
 
 /// Waits until this holds of the last object of a process.
@@ -85,10 +79,7 @@ fn with_an_absurdly_low_budget_the_optional_probes_go_in_the_order_given_and_com
         .arg("--report")
         .arg(&report)
         .env("PROCMON_OVERHEAD_PERIOD", "1s")
-        .start()
-        .unwrap();
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("watching"))
+        .start_watching(SOON)
         .unwrap();
     quiet.go().unwrap();
     quiet.wait_ready(2).unwrap();

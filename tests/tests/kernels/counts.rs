@@ -14,6 +14,7 @@ use procmon_tests::{
     jsonl::{self, Object},
     strace::{FILES, MEMORY, file_key, memory_key},
     victim,
+    watching::objects,
 };
 
 use crate::{
@@ -163,10 +164,8 @@ fn a_short_life_is_recorded_with_its_exit_code() {
     let procmon = Procmon::new("run")
         .args(["--all", "--interval", "1s", "--jsonl"])
         .arg(file.path())
-        .start()
+        .start_watching(LIMIT)
         .unwrap();
-    let begun = |text: &str| text.contains("watching");
-    procmon.wait_for_stderr(LIMIT, begun).unwrap();
     let mut lives = Vec::new();
     for n in 0..20 {
         let ending = match n % 4 {
@@ -236,9 +235,7 @@ fn ends(file: &Path, count: usize) -> Vec<Object> {
     let until = Instant::now() + LIMIT;
     loop {
         let text = fs::read_to_string(file).unwrap();
-        // What is being written has no end yet.
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let mut ends = jsonl::parse(whole).unwrap();
+        let mut ends = objects(&text);
         ends.retain(|end| end.has_exited() && end.json["process"]["executable"] == "victim");
         if ends.len() >= count {
             return ends;

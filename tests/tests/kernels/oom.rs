@@ -55,10 +55,7 @@ fn watch(cgroup: &Cgroup, operations: &str) -> [Object; 2] {
         .pid(pids[1])
         .args(["--interval", "1s", "--jsonl"])
         .arg(file.path())
-        .start()
-        .unwrap();
-    procmon
-        .wait_for_stderr(LIMIT, |text| text.contains("watching"))
+        .start_watching(LIMIT)
         .unwrap();
     greedy.send(b"\n").unwrap();
     let status = greedy.wait(LIMIT).unwrap().status;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{Procmon, Program, environment::older_than, jsonl, need, tracers};
+use procmon_tests::{Procmon, Program, environment::older_than, need, tracers, watching::objects};
 use tempfile::NamedTempFile;
 
 use crate::{LIMIT, diagnosis, hooks_functions, key};
@@ -37,10 +37,7 @@ impl Watched {
             .pid(std::process::id())
             .args(["--interval", "100ms", "--jsonl"])
             .arg(file.path())
-            .start()
-            .unwrap();
-        procmon
-            .wait_for_stderr(LIMIT, |text| text.contains("watching"))
+            .start_watching(LIMIT)
             .unwrap();
         Ok(Self { procmon, file })
     }
@@ -48,9 +45,7 @@ impl Watched {
     /// Bytes received and transmitted, as last written.
     fn counted(&self) -> [Option<f64>; 2] {
         let text = fs::read_to_string(self.file.path()).unwrap();
-        let last = jsonl::parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
-            .unwrap()
-            .pop();
+        let last = objects(&text).pop();
         ["receive", "transmit"].map(|direction| {
             let key = key("process.network.io", "network.io.direction", direction);
             last.as_ref()?.get(&key)

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use procmon_tests::{Victim, jsonl, jsonl::Object, need, skip, watching::*};
+use procmon_tests::{Victim, jsonl::Object, need, skip, watching::*};
 
 use crate::scene::{Scene, lost};
 
@@ -53,10 +53,9 @@ impl Crowded {
     /// The ends of the victim's children.
     fn ends(&self) -> Vec<Object> {
         let text = fs::read_to_string(self.folder.path().join("lines")).unwrap();
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let ended = jsonl::parse_exited(&text[..whole]).unwrap();
-        let is_child = |object: &Object| object.pid != self.victim.pid();
-        ended.into_iter().filter(is_child).collect()
+        let mut ends = objects(&text);
+        ends.retain(|object| object.has_exited() && object.pid != self.victim.pid());
+        ends
     }
 }
 

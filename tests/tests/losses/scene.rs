@@ -46,10 +46,7 @@ impl Scene {
         let options = Procmon::new("run")
             .args(["--otlp", &collector.endpoint(Protocol::Grpc), "--report"])
             .arg(folder.path().join("report"));
-        let procmon = run(options).start().unwrap();
-        procmon
-            .wait_for_stderr(SOON, |text| text.contains("watching"))
-            .unwrap();
+        let procmon = run(options).start_watching(SOON).unwrap();
         let scene = Self {
             procmon,
             collector,

@@ -25,10 +25,7 @@ impl Recording {
             .args(arguments)
             .arg("--jsonl")
             .arg(folder.path().join(FILE))
-            .start()
-            .unwrap();
-        procmon
-            .wait_for_stderr(LIMIT, |text| text.contains("watching"))
+            .start_watching(LIMIT)
             .unwrap();
         Self { procmon, folder }
     }
