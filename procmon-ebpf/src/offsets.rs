@@ -123,13 +123,8 @@ pub unsafe fn task_stat(task: Object, index: usize) -> u64 {
 /// `signal` points to a signal_struct.
 #[inline(always)]
 pub unsafe fn signal_stat(signal: Object, index: usize) -> u64 {
-    // SAFETY: the index is below COUNT; the helper checks the address.
-    unsafe {
-        match setting(&SIGNAL_STATS[index]) {
-            ABSENT => 0,
-            offset => peek_at(signal, offset as usize),
-        }
-    }
+    // SAFETY: the caller's; the index is below COUNT.
+    unsafe { peek_if_kept(signal, setting(&SIGNAL_STATS[index])) }
 }
 
 /// What oom:mark_victim says the victim holds; 0 where it does not.
@@ -138,11 +133,19 @@ pub unsafe fn signal_stat(signal: Object, index: usize) -> u64 {
 /// `record` points to the tracepoint's record.
 #[inline(always)]
 pub unsafe fn oom_stat(record: Object, index: usize) -> u64 {
-    // SAFETY: the index is below COUNT; the helper checks the address.
-    unsafe {
-        match setting(&OOM_STATS[index]) {
-            ABSENT => 0,
-            offset => peek_at(record, offset as usize),
-        }
+    // SAFETY: the caller's; the index is below COUNT.
+    unsafe { peek_if_kept(record, setting(&OOM_STATS[index])) }
+}
+
+/// Reads a number behind any pointer; 0 if this kernel does not keep it.
+///
+/// # Safety
+/// As [`peek_at`].
+#[inline(always)]
+unsafe fn peek_if_kept(object: Object, offset: u32) -> u64 {
+    match offset {
+        ABSENT => 0,
+        // SAFETY: the caller's.
+        offset => unsafe { peek_at(object, offset as usize) },
     }
 }

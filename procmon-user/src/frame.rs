@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use procmon_common::Loss;
+
 use crate::process::ProcessSample;
 use crate::rollup::Exited;
 
@@ -151,9 +153,13 @@ impl AgentHealth {
     /// All that was lost so far: (event, reason, count).
     pub fn lost(&self) -> Vec<(&'static str, &'static str, u64)> {
         let own = [
-            ("tick", "late", self.ticks_late),
-            ("frame", "dropped", self.frames_dropped),
-        ];
+            (Loss::LateTick, self.ticks_late),
+            (Loss::ViewDropped, self.frames_dropped),
+        ]
+        .map(|(loss, count)| {
+            let (event, reason) = loss.words();
+            (event, reason, count)
+        });
         let events = self.events_lost.iter().copied();
         events.chain(own).filter(|(.., count)| *count > 0).collect()
     }

@@ -62,17 +62,14 @@ fn fork(parent: Object, child: Object) {
         // A pass of the iterator may have met the child already, which is in the
         // kernel's lists before this hook: then its thread is counted in the entry
         // that is there, and would not be in a new one.
-        let met = match COUNTERS.get_ptr_mut(child_tgid) {
-            Some(entry) => {
-                (*entry).state == state::ACTIVE
-                    && (*entry).start_ns == load::<u64>(child, Field::TaskStart)
+        let entry = match COUNTERS.get_ptr_mut(child_tgid) {
+            Some(entry)
+                if (*entry).state == state::ACTIVE
+                    && (*entry).start_ns == load::<u64>(child, Field::TaskStart) =>
+            {
+                Some(entry)
             }
-            None => false,
-        };
-        let entry = if met {
-            COUNTERS.get_ptr_mut(child_tgid)
-        } else {
-            process::insert(child_tgid, Loss::NoRoomForProcess)
+            _ => process::insert(child_tgid, Loss::NoRoomForProcess),
         };
         if let Some(entry) = entry {
             process::identify(entry, child, load(child, Field::TaskMm));

@@ -130,6 +130,7 @@ mod tests {
     use procmon_common::records::state;
 
     use super::*;
+    use crate::kernel::empty_entry;
     use crate::process::fixture;
 
     const ID: ProcessId = ProcessId {
@@ -155,8 +156,7 @@ mod tests {
         assert_eq!(shown(&gaps, Some(49)), whole);
         assert_eq!(shown(&gaps, Some(51)).0, None);
 
-        // SAFETY: an entry is integers, which may be zero.
-        let mut entry: ProcessEntry = unsafe { std::mem::zeroed() };
+        let mut entry = empty_entry();
         entry.state = state::ACTIVE;
         entry.counters[Counter::OffCpuSleep.index()] = 60;
         gaps.end(Feature::OffCpu, 80, std::iter::once((ID, &entry)));
@@ -171,8 +171,7 @@ mod tests {
     #[test]
     fn the_histogram_begins_anew_with_its_sum() {
         let mut gaps = Gaps::default();
-        // SAFETY: as above.
-        let mut entry: ProcessEntry = unsafe { std::mem::zeroed() };
+        let mut entry = empty_entry();
         entry.waits[3] = 2;
         entry.counters[Counter::RunQueueWait.index()] = 30;
         gaps.begin(Feature::RunQueue, 1);

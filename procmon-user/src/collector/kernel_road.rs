@@ -247,9 +247,7 @@ impl KernelRoad {
         }
         for entry in &entries {
             let observed = self.ended(entry);
-            self.accounts.remove(&observed.id);
-            self.gaps.forget(observed.id);
-            self.missing.remove(&observed.id);
+            self.forget(observed.id);
             seen.ended.push(observed);
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
@@ -304,6 +302,13 @@ impl KernelRoad {
         self.hidden.end_round();
         seen.live.sort_by_key(|observed| observed.id.pid);
         Ok(())
+    }
+
+    /// A process has been told to its end.
+    fn forget(&mut self, id: ProcessId) {
+        self.accounts.remove(&id);
+        self.gaps.forget(id);
+        self.missing.remove(&id);
     }
 
     /// Whether a process is older than the attach and was never seen alive.
@@ -468,9 +473,7 @@ impl KernelRoad {
             self.waited_for.remove(&id.pid);
             let mut observed = self.ended(&entry);
             observed.end = Some(End::of_wait_status(now_ns, None));
-            self.accounts.remove(&id);
-            self.gaps.forget(id);
-            self.missing.remove(&id);
+            self.forget(id);
             seen.ended.push(observed);
         }
     }

@@ -34,6 +34,18 @@ impl Default for Contract {
     }
 }
 
+impl Contract {
+    /// How long of a period the programs are measured: its end.
+    fn sampled(&self) -> Duration {
+        (self.period / SAMPLED_PART).max(SHORTEST_SAMPLE)
+    }
+
+    /// When that begins, after the period has.
+    fn unsampled(&self) -> Duration {
+        self.period.saturating_sub(self.sampled())
+    }
+}
+
 /// The programs are measured in one part in so many of each period...
 const SAMPLED_PART: u32 = 30;
 /// ...for at least this long.
@@ -83,21 +95,16 @@ impl Period {
 impl Overhead {
     /// The first period begins now.
     pub fn new(contract: Contract) -> Self {
-        let mut overhead = Self {
+        Self {
             contract,
-            due: Instant::now(),
+            due: Instant::now() + contract.unsampled(),
             period: Period::begin(),
             sampling: None,
             no_statistics: false,
             runs: RunsByProbe::new(),
             cores: None,
             judge: Judge::default(),
-        };
-        overhead.due += overhead
-            .contract
-            .period
-            .saturating_sub(overhead.sample_length());
-        overhead
+        }
     }
 
     /// When [`Overhead::step`] is to be called.
@@ -140,7 +147,7 @@ impl Overhead {
             match road.kernel().begin_sampling() {
                 Ok(sampling) => {
                     self.sampling = Some(sampling);
-                    self.due = now + self.sample_length();
+                    self.due = now + self.contract.sampled();
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.no_statistics, true) {
@@ -172,11 +179,7 @@ impl Overhead {
 
     fn begin_period(&mut self, now: Instant) {
         self.period = Period::begin();
-        self.due = now + self.contract.period.saturating_sub(self.sample_length());
-    }
-
-    fn sample_length(&self) -> Duration {
-        (self.contract.period / SAMPLED_PART).max(SHORTEST_SAMPLE)
+        self.due = now + self.contract.unsampled();
     }
 
     fn enforce(

@@ -14,7 +14,7 @@ use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
 use super::btf::Btf;
 use super::load::Kernel;
 use super::prerequisites::tracefs_path;
-use super::probe::{ProbeState, ProbeStatus};
+use super::probe::{ProbeState, ProbeStatus, named};
 use super::syscalls;
 
 /// The kernel's type information, for us and for aya, whose own is private.
@@ -39,12 +39,10 @@ impl Kernel {
                     attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
                 }
                 // A part does as the whole; of one that was not chosen there is none.
-                (Hook::Part { of, .. }, _) => {
-                    match self.probes.iter().find(|status| status.probe.name == of) {
-                        Some(whole) => Ok(whole.state.clone()),
-                        None => continue,
-                    }
-                }
+                (Hook::Part { of, .. }, _) => match named(&self.probes, of) {
+                    Some(whole) => Ok(whole.state.clone()),
+                    None => continue,
+                },
                 (Hook::Iterator(kind), _) => {
                     load_iterator(bpf, probe, kind, btf).map(|()| ProbeState::Active)
                 }

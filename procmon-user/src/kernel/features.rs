@@ -7,7 +7,7 @@ use procmon_common::{Feature, Features};
 
 use super::error::KernelError;
 use super::load::Kernel;
-use super::probe::{ProbeState, ProbeStatus};
+use super::probe::{ProbeState, ProbeStatus, named};
 
 impl Kernel {
     /// Switches a part off and says why in [`Kernel::probes`]. What the part
@@ -30,7 +30,7 @@ impl Kernel {
         let whole = self
             .status_of(feature)
             .and_then(|part| match part.probe.hook {
-                Hook::Part { of, .. } => self.status_named(of),
+                Hook::Part { of, .. } => named(&self.probes, of),
                 _ => None,
             });
         if let Some(state) = whole.map(|whole| whole.state.clone()) {
@@ -42,11 +42,6 @@ impl Kernel {
     /// How the probe does that a feature is; `None` when it was not chosen.
     pub fn status_of(&self, feature: Feature) -> Option<&ProbeStatus> {
         self.probes.iter().find(|status| is(status, feature))
-    }
-
-    /// How the probe of this name does; `None` when it was not chosen.
-    pub(super) fn status_named(&self, name: &str) -> Option<&ProbeStatus> {
-        self.probes.iter().find(|status| status.probe.name == name)
     }
 
     fn set_state(&mut self, feature: Feature, state: ProbeState) {

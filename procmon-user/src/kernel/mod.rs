@@ -28,6 +28,8 @@ pub use error::KernelError;
 pub use load::OBJECT;
 pub use load::{Kernel, Options, Scope, Sizes};
 pub use others::{Running, running};
+#[cfg(test)]
+pub use pod::empty_entry;
 pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use roads::{Road, Roads, roads};

@@ -81,6 +81,11 @@ impl fmt::Display for ProbeStatus {
     }
 }
 
+/// The probe of this name; `None` when it was not chosen.
+pub fn named<'a>(probes: &'a [ProbeStatus], name: &str) -> Option<&'a ProbeStatus> {
+    probes.iter().find(|status| status.probe.name == name)
+}
+
 /// The one line about all probes that is said at start.
 pub fn summary(probes: &[ProbeStatus]) -> String {
     let total = probes.len();

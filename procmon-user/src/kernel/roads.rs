@@ -1,7 +1,7 @@
 //! Which of several roads the kernel half takes to a number, in the order in
 //! which they are preferred.
 
-use super::probe::{ProbeState, ProbeStatus};
+use super::probe::{ProbeState, ProbeStatus, named};
 
 /// The roads to one kind of number.
 struct Choice {
@@ -83,10 +83,7 @@ pub fn roads(probes: &[ProbeStatus]) -> Vec<Roads> {
 
 impl Choice {
     fn made(&self, probes: &[ProbeStatus]) -> Roads {
-        let state = probes
-            .iter()
-            .find(|status| status.probe.name == self.probe)
-            .map(|status| &status.state);
+        let state = named(probes, self.probe).map(|status| &status.state);
         let all = || self.roads.iter().copied().chain(self.last);
         let taken = match state {
             Some(ProbeState::Active) => self.roads.first().copied(),
