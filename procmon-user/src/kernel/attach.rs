@@ -13,9 +13,8 @@ use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
 
 use super::btf::Btf;
 use super::load::Kernel;
-use super::prerequisites::tracefs_path;
 use super::probe::{ProbeState, ProbeStatus, named};
-use super::syscalls;
+use super::{syscalls, tracefs};
 
 /// The kernel's type information, for us and for aya, whose own is private.
 #[derive(Clone, Copy)]
@@ -30,7 +29,7 @@ impl Kernel {
     /// Attaches the chosen probes of the table, in its order.
     pub(super) fn attach(&mut self, types: Types<'_>, chosen: impl Fn(&Probe) -> bool) {
         let btf = types.aya;
-        let tracefs = tracefs_path();
+        let tracefs = tracefs::find();
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
         for probe in PROBES.iter().filter(|probe| chosen(probe)) {
@@ -49,23 +48,21 @@ impl Kernel {
                 (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
                     attach_either(bpf, probe, tracepoint, exits, types)
                 }
-                (Hook::Tracepoint(category, name), Some(tracefs)) => {
+                (Hook::Tracepoint(category, name), Ok(tracefs)) => {
                     attach_tracepoint(bpf, probe, (category, name), tracefs)
                         .map(|()| ProbeState::Active)
                 }
-                (Hook::Tracepoint(..), None) => {
-                    Err(ProbeState::Unsupported("no tracefs".to_owned()))
+                (Hook::Tracepoint(..), Err(absent)) => {
+                    Err(ProbeState::Unsupported(absent.to_string()))
                 }
-                (Hook::SyscallExit(calls), Some(tracefs)) => {
+                (Hook::SyscallExit(calls), Ok(tracefs)) => {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
                 }
-                (Hook::SyscallExit(_), None) => fallback
+                (Hook::SyscallExit(_), Err(absent)) => fallback
                     .get_or_insert_with(|| attach_fallback(bpf, btf))
                     .clone()
                     .map(|()| {
-                        ProbeState::Degraded(
-                            "no tracefs: one program on sys_exit stands in".to_owned(),
-                        )
+                        ProbeState::Degraded(format!("{absent}: one program on sys_exit stands in"))
                     }),
             };
             self.probes.push(ProbeStatus {

@@ -20,6 +20,7 @@ mod runs;
 mod syscalls;
 mod task_iter;
 mod totals;
+mod tracefs;
 
 pub use counters::{Losses, MapUse};
 pub use detach::keep_links_until_we_are_gone;
