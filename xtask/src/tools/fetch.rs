@@ -59,7 +59,7 @@ fn collectors() -> PathBuf {
 }
 
 /// rotel, an OTLP collector: a wheel in a virtual environment of its own.
-fn rotel() -> Result<PathBuf> {
+pub fn rotel() -> Result<PathBuf> {
     let folder = collectors().join("rotel");
     if let Some(agent) = rotel_agent(&folder) {
         return Ok(agent);
