@@ -34,6 +34,7 @@ fn encoder() -> Encoder {
 fn chosen(pid: u32) -> ProcessSample {
     ProcessSample {
         chosen: true,
+        matched: None,
         ..sample(pid)
     }
 }
