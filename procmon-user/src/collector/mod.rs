@@ -21,7 +21,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use log::warn;
+use log::{info, warn};
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
@@ -217,7 +217,10 @@ impl Collector {
             Road::Proc(road) => road.observe(&self.root, begin, &mut self.errors)?,
         };
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
-        let mut live = Vec::with_capacity(seen.live.len());
+        let met = seen.live.len();
+        // Of those who must match, few may.
+        let all = self.selection.conditions().is_none();
+        let mut live = Vec::with_capacity(if all { met } else { 0 });
         self.selector.begin(begin);
         for observed in seen.live {
             let metadata = self.describe(&observed);
@@ -225,6 +228,9 @@ impl Collector {
             if self.selector.keeps(&self.root, &mut sample) {
                 live.push(sample);
             }
+        }
+        if self.tick == 0 && live.is_empty() && !all {
+            info!("no process matches yet; those that come will be seen");
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
@@ -248,7 +254,7 @@ impl Collector {
         let agent = match &mut self.road {
             Road::Kernel(road) => {
                 let (health, overhead) = (&self.health, &self.overhead);
-                health.with_kernel(road, live.len(), &self.errors, overhead)
+                health.with_kernel(road, met, &self.errors, overhead)
             }
             Road::Proc(_) => self.health.without_kernel(&self.errors, &self.overhead),
         };

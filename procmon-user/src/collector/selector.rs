@@ -94,19 +94,19 @@ impl Selector {
             return true;
         }
         let ended = sample.exit.is_some();
-        let before = self.known.remove(&sample.id);
-        let current = |judged: &Judged| {
-            let same = Arc::ptr_eq(&judged.metadata, &sample.metadata);
-            same && (ended && judged.was_kept || !self.changes)
-        };
-        let mut judged = match before {
-            Some(judged) if current(&judged) => judged,
+        if let Some(judged) = self.known.get_mut(&sample.id)
+            && !ended
+            && !self.changes
+            && judged.is_of(sample)
+        {
+            judged.pass = self.pass;
+            return judged.tell(sample);
+        }
+        let judged = match self.known.remove(&sample.id) {
+            Some(judged) if ended && judged.was_kept && judged.is_of(sample) => judged,
             before => self.judge(root, sample, before),
         };
-        judged.pass = self.pass;
-        sample.chosen |= judged.was_ruled;
-        sample.matched.clone_from(&judged.answer.matched);
-        let kept = judged.answer.kept || ended && judged.was_kept;
+        let kept = judged.tell(sample) || ended && judged.was_kept;
         if !ended {
             self.known.insert(sample.id, judged);
         }
@@ -165,6 +165,20 @@ impl Selector {
             }
             .map(Arc::new),
         }
+    }
+}
+
+impl Judged {
+    /// Whether it was asked of the same program.
+    fn is_of(&self, sample: &ProcessSample) -> bool {
+        Arc::ptr_eq(&self.metadata, &sample.metadata)
+    }
+
+    /// Puts what was said into a sample; whether it is kept.
+    fn tell(&self, sample: &mut ProcessSample) -> bool {
+        sample.chosen |= self.was_ruled;
+        sample.matched.clone_from(&self.answer.matched);
+        self.answer.kept
     }
 }
 

@@ -28,11 +28,11 @@ impl<'a> Facts<'a> {
         let kept = match field {
             TextField::Executable => Some(&metadata.executable).filter(|name| !name.is_empty()),
             TextField::Command => metadata.command.as_ref(),
+            TextField::Unit => metadata.unit.as_ref(),
             TextField::Cgroup => metadata.cgroup.as_ref(),
             TextField::Container => metadata.container_id.as_ref(),
             TextField::Path => return metadata.path.as_ref().map(|path| path.to_string_lossy()),
             TextField::Args => return (self.args)().map(Cow::Owned),
-            TextField::Unit => return metadata.cgroup.as_deref().and_then(unit).map(Cow::Borrowed),
             TextField::User => {
                 let id = || metadata.user_id.map(|id| Cow::Owned(id.to_string()));
                 return metadata.owner.as_deref().map(Cow::Borrowed).or_else(id);
@@ -51,10 +51,4 @@ impl<'a> Facts<'a> {
             NumberField::Parent => self.metadata.parent_pid.map(f64::from),
         }
     }
-}
-
-/// The innermost systemd unit of a cgroup path that is a service or a scope.
-fn unit(path: &str) -> Option<&str> {
-    let is_unit = |name: &&str| name.ends_with(".service") || name.ends_with(".scope");
-    path.rsplit('/').find(is_unit)
 }

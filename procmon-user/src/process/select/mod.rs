@@ -29,7 +29,13 @@ impl Expression {
                 error::quoted(name)
             ));
         }
-        let typed = [".service", ".scope", ".slice"];
+        if let Some(stem) = name.strip_suffix(".slice") {
+            return Err(format!(
+                "{} holds units and is none: use --match 'cgroup =~ \"/{stem}\\.slice/\"'",
+                error::quoted(name)
+            ));
+        }
+        let typed = [".service", ".scope", ".socket", ".mount", ".swap"];
         let name = match typed.iter().any(|kind| name.ends_with(kind)) {
             true => name.to_owned(),
             false => format!("{name}.service"),

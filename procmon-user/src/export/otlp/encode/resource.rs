@@ -131,3 +131,6 @@ impl Attributes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,6 @@ fn encoder() -> Encoder {
 fn chosen(pid: u32) -> ProcessSample {
     ProcessSample {
         chosen: true,
-        matched: None,
         ..sample(pid)
     }
 }

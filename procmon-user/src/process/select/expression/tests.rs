@@ -16,6 +16,7 @@ fn postgres() -> Metadata {
         user_id: Some(114),
         owner: Some("postgres".into()),
         cgroup: Some("/system.slice/postgresql@16.service".into()),
+        unit: Some("postgresql@16.service".into()),
         container_id: Some(CONTAINER.into()),
         ..Metadata::default()
     }
@@ -260,7 +261,7 @@ fn age_rss_and_cpu_change_by_themselves() {
 #[test]
 fn units_and_containers_are_named_as_their_tools_name_them() {
     let metadata = Metadata {
-        cgroup: Some("/user.slice/user-1000.slice/session-3.scope".into()),
+        unit: Some("session-3.scope".into()),
         container_id: Some(CONTAINER.into()),
         ..Metadata::default()
     };
@@ -278,6 +279,8 @@ fn units_and_containers_are_named_as_their_tools_name_them() {
     let unit = |name: &str| Expression::of_unit(name).unwrap();
     assert!(unit("session-3.scope").matches(&facts).is_some());
     assert_eq!(unit("nginx").source(), "unit == \"nginx.service\"");
+    let why = Expression::of_unit("a.slice").unwrap_err();
+    assert!(why.contains(r#"'cgroup =~ "/a\.slice/"'"#), "{why}");
     for wrong in ["", "a b", "a/b", "a\"b"] {
         let why = Expression::of_unit(wrong).unwrap_err();
         assert!(why.contains("is no unit"), "{why}");
