@@ -1,5 +1,6 @@
 //! The records that cross the boundary, and the maps' keys and values.
 
+use crate::cgroups::CgroupIds;
 use crate::counters::{Counter, WAIT_BUCKETS};
 use crate::oom::OomStat;
 use crate::tasks::ThreadStat;
@@ -77,6 +78,9 @@ pub struct ProcessEntry {
     /// What it held when the kernel chose it to be killed for want of memory,
     /// KiB; zeros if it was not, or where the kernel does not say.
     pub held: [u64; OomStat::COUNT],
+    /// The control groups it is in, or was in at its end; zeros where this
+    /// kernel does not say.
+    pub cgroups: CgroupIds,
     /// `signal_struct.prev_cputime` at the end, ns of user time.
     pub prev_utime: u64,
     /// `signal_struct.prev_cputime` at the end, ns of system time.

@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use log::{info, warn};
+use procmon_common::CgroupIds;
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
-use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{Groups, Metadata, MetadataReader, ProcessId, ProcessSample, Told};
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
@@ -66,6 +67,8 @@ struct Known {
     metadata: Arc<Metadata>,
     /// How many programs it had executed when its words were read.
     generation: u64,
+    /// Its control groups, as the kernel half last noted them.
+    cgroups: Option<CgroupIds>,
     /// When it was last seen.
     tick: u64,
 }
@@ -332,29 +335,38 @@ impl Collector {
         }
     }
 
-    /// A process's words: read at first sight and after each execve. Of one
-    /// that has ended, what is remembered, or what the kernel half noted.
+    /// A process's words: read at first sight and after each execve; its control
+    /// groups after each move. Of one that has ended, what is remembered, or
+    /// what the kernel half noted.
     fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
         let tick = self.tick;
-        let known = self.known.get_mut(&observed.id);
-        if let Some(known) = known
+        if let Some(known) = self.known.get_mut(&observed.id)
             && observed
                 .generation
                 .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
+            if observed.cgroups.is_some() && observed.cgroups != known.cgroups {
+                return self.follow(observed);
+            }
             return Arc::clone(&known.metadata);
         }
+        let groups = self.groups(observed);
         let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
             // A zombie that was never seen alive, and that /proc alone tells of.
             Some(_) if observed.executable.is_none() && before.is_none() => {
-                self.metadata.read(observed.id, None, &mut self.errors)
+                self.metadata
+                    .read(observed.id, Told::default(), &mut self.errors)
             }
-            Some(_) => observed.metadata(before, &mut self.metadata),
+            Some(_) => observed.metadata(before, groups, &mut self.metadata, &mut self.errors),
             None => {
-                let name = observed.executable.as_deref();
-                let mut read = self.metadata.read(observed.id, name, &mut self.errors);
+                let told = Told {
+                    executable: observed.executable.clone(),
+                    user_id: observed.user_id,
+                    groups,
+                };
+                let mut read = self.metadata.read(observed.id, told, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
                 let at_birth = before.map(|before| before.parent_pid);
                 if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
@@ -368,9 +380,40 @@ impl Collector {
             Known {
                 metadata: Arc::clone(&metadata),
                 generation: observed.generation.unwrap_or_default(),
+                cgroups: observed.cgroups,
                 tick,
             },
         );
         metadata
+    }
+
+    /// The words of a process that has moved to another control group.
+    fn follow(&mut self, observed: &Observed) -> Arc<Metadata> {
+        let mut groups = self.groups(observed);
+        if groups.is_none() && observed.end.is_none() {
+            groups = self.metadata.groups(observed.id, &mut self.errors);
+        }
+        let Some(known) = self.known.get_mut(&observed.id) else {
+            return Arc::default();
+        };
+        let metadata = Arc::make_mut(&mut known.metadata);
+        match groups {
+            Some(groups) => metadata.move_to(groups),
+            // Where it was is not where it is.
+            None => (metadata.cgroup, metadata.unit) = (None, None),
+        }
+        known.cgroups = observed.cgroups;
+        Arc::clone(&known.metadata)
+    }
+
+    /// What the control groups tell that the kernel half noted. Where version 1
+    /// is in use, it notes only some: a living process is asked.
+    fn groups(&self, observed: &Observed) -> Option<Groups> {
+        let (Road::Kernel(road), Some(ids)) = (&self.road, observed.cgroups) else {
+            return None;
+        };
+        let groups = road.groups(ids)?;
+        let asked = ids.memory != 0 && groups.container_id.is_none() && observed.end.is_none();
+        (!asked).then_some(groups)
     }
 }

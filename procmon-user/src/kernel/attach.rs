@@ -32,8 +32,13 @@ impl Kernel {
         let tracefs = tracefs::find();
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
+        let cgroups = &self.offsets.cgroups;
         for probe in PROBES.iter().filter(|probe| chosen(probe)) {
             let state = match (probe.hook, &tracefs) {
+                (Hook::BtfTracepoint(tracepoint), _) if probe.family == Family::Cgroup => {
+                    attach_cgroup(bpf, probe, tracepoint, types, cgroups)
+                        .map(|()| ProbeState::Active)
+                }
                 (Hook::BtfTracepoint(tracepoint), _) => {
                     attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
                 }
@@ -116,6 +121,24 @@ fn attach_btf(
     program.load(tracepoint, btf).map_err(failed)?;
     program.attach().map_err(failed)?;
     Ok(())
+}
+
+/// Attaches to a tracepoint that a kernel may be built without, together with
+/// what it tells of.
+fn attach_cgroup(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    tracepoint: &str,
+    types: Types<'_>,
+    readable: &Result<(), String>,
+) -> Result<(), ProbeState> {
+    readable.clone().map_err(ProbeState::Unsupported)?;
+    if !types.own.has_tracepoint(tracepoint) {
+        return Err(ProbeState::Unsupported(format!(
+            "this kernel has no tracepoint {tracepoint} (CONFIG_CGROUPS)"
+        )));
+    }
+    attach_btf(bpf, probe, tracepoint, types.aya)
 }
 
 /// Attaches to a tracepoint, or to the exits of functions where the kernel does

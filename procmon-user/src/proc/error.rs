@@ -116,6 +116,15 @@ impl ReadErrors {
         ));
     }
 
+    /// Counts one that a process took with it: that is no trouble of the host's,
+    /// and leaves no line.
+    pub fn record_gone(&mut self, field: &'static str) {
+        let gone = Error::Gone { pid: 0 };
+        let unsaid = self.unsaid.len();
+        self.record(field, &gone);
+        self.unsaid.truncate(unsaid);
+    }
+
     /// One line for each field and cause that is new since the last call, for
     /// the log.
     pub fn take_new(&mut self) -> Vec<String> {
@@ -185,6 +194,16 @@ mod tests {
             r#"/proc/7/stat: expected a number, found "12x""#
         );
         assert!(denied().to_string().starts_with("/proc/1/io: "));
+    }
+
+    #[test]
+    fn what_a_process_took_with_it_is_counted_and_not_said() {
+        let mut errors = ReadErrors::default();
+        errors.record("fd", &denied());
+        errors.record_gone("exe");
+        errors.record_gone("exe");
+        assert_eq!(errors.take_new().len(), 1);
+        assert_eq!(errors.as_slice()[1], ("exe", "ESRCH", 2));
     }
 
     #[test]

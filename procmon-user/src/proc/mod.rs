@@ -7,6 +7,7 @@
 
 pub mod argv;
 pub mod cgroup;
+pub mod cgroup_tree;
 pub mod clock;
 pub mod container;
 pub mod cpu_list;

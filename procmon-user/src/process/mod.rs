@@ -1,9 +1,11 @@
 //! What a process is, and what is known of it.
 
+pub mod cgroups;
 pub mod command_line;
 pub mod errno;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod groups;
 pub mod identity;
 pub mod metadata;
 pub mod owners;
@@ -11,6 +13,8 @@ pub mod sample;
 pub mod select;
 pub mod signal;
 
+pub use cgroups::Cgroups;
+pub use groups::Groups;
 pub use identity::{Clock, ProcessId};
-pub use metadata::{Metadata, MetadataReader};
+pub use metadata::{Metadata, MetadataReader, Told};
 pub use sample::{Exit, Histogram, ProbeCounters, ProcessSample, Totals};
