@@ -25,7 +25,7 @@ use thiserror::Error;
 
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
-use crate::proc::{self, ProcRoot, ReadErrors};
+use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -79,8 +79,8 @@ pub struct Collector {
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
-    buffer: Vec<u8>,
     exited: Arc<Exited>,
+    host_reader: HostReader,
     /// The host as last read, and when.
     host: Option<(u64, Host)>,
     tick: u64,
@@ -107,6 +107,8 @@ impl Collector {
             clock: proc::clock::load(&root)?,
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
+        // Before the kernel half looks: it would take a child for the command.
+        let host_reader = HostReader::start();
         let road = match kernel {
             Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
             None => Road::Proc(Box::new(ProcRoad::new(&selection))),
@@ -122,8 +124,8 @@ impl Collector {
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
-            buffer: Vec::new(),
             exited: Arc::default(),
+            host_reader,
             host: None,
             tick: 0,
         })
@@ -280,7 +282,7 @@ impl Collector {
             .as_ref()
             .is_none_or(|(read_ns, _)| now_ns.saturating_sub(*read_ns) >= HOST_AGE_NS);
         if due || !self.selection.chooses() {
-            let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+            let host = self.host_reader.read(&self.root, &mut self.errors);
             self.host = Some((now_ns, host));
         }
         let mut host = match &self.host {

@@ -3,7 +3,7 @@
 use super::dir::read_file;
 use super::system::CPU_MODES;
 use super::{
-    Error, Malformed, ProcRoot, ReadErrors, State, cpu_list, filesystems, list_pids, meminfo,
+    Error, FilesystemReader, Malformed, ProcRoot, ReadErrors, State, cpu_list, list_pids, meminfo,
     pressure, stat, system,
 };
 use crate::frame::Host;
@@ -27,9 +27,33 @@ impl StateCounts {
     }
 }
 
-/// Reads everything of the host but its processes. Each part that cannot be
-/// read is absent and counted in `errors`.
-pub fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
+/// Reads the host, tick after tick.
+pub struct HostReader {
+    filesystems: FilesystemReader,
+    buf: Vec<u8>,
+}
+
+impl HostReader {
+    /// A reader, with the process that asks file systems for their room.
+    pub fn start() -> Self {
+        Self {
+            filesystems: FilesystemReader::start(),
+            buf: Vec::new(),
+        }
+    }
+
+    /// Reads everything of the host but its processes. Each part that cannot be
+    /// read is absent and counted in `errors`.
+    pub fn read(&mut self, root: &ProcRoot, errors: &mut ReadErrors) -> Host {
+        let mut host = read_host(root, &mut self.buf, errors);
+        let filesystems = self.filesystems.read(root, &mut self.buf, errors);
+        host.filesystems = kept(errors, "filesystems", filesystems).unwrap_or_default();
+        host
+    }
+}
+
+/// All but the file systems.
+fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
     let mut host = Host {
         memory: file(root, "meminfo", buf, errors, meminfo::parse),
         uptime_ns: file(root, "uptime", buf, errors, system::parse_uptime),
@@ -52,8 +76,6 @@ pub fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) ->
             host.pressure.push((resource, "full", full));
         }
     }
-    host.filesystems =
-        kept(errors, "filesystems", filesystems::read(root, buf)).unwrap_or_default();
     host
 }
 
@@ -147,7 +169,6 @@ mod tests {
                 ("cpus", "ENOENT", 1),
                 ("stat", "ENOENT", 1),
                 ("pressure/memory", "ENOENT", 1),
-                ("filesystems", "ENOENT", 1),
             ]
         );
     }
