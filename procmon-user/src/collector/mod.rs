@@ -26,7 +26,7 @@ use thiserror::Error;
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
-use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample, StateCounts};
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
@@ -224,7 +224,7 @@ impl Collector {
             exited.push(sample);
         }
         self.roll_up(&exited);
-        let host = self.host(begin);
+        let host = self.host(begin, seen.states);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -276,13 +276,15 @@ impl Collector {
 
     /// The host's totals: of this tick when every process is watched, else at
     /// most [`HOST_AGE_NS`] old, which is as often as they are exported.
-    fn host(&mut self, now_ns: u64) -> Host {
+    fn host(&mut self, now_ns: u64, states: Option<StateCounts>) -> Host {
         let due = self
             .host
             .as_ref()
             .is_none_or(|(read_ns, _)| now_ns.saturating_sub(*read_ns) >= HOST_AGE_NS);
         if due || !self.selection.chooses() {
-            let host = self.host_reader.read(&self.root, &mut self.errors);
+            let states = states.or_else(|| self.host_reader.count(&self.root, &mut self.errors));
+            let mut host = self.host_reader.read(&self.root, &mut self.errors);
+            host.processes = states.map(StateCounts::to_vec).unwrap_or_default();
             self.host = Some((now_ns, host));
         }
         let mut host = match &self.host {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::process::{
-    Clock, Exit, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample, Totals,
+    Clock, Exit, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample, StateCounts,
+    Totals,
 };
 
 /// The end of a process.
@@ -91,6 +92,8 @@ pub struct Seen {
     pub live: Vec<Observed>,
     /// Processes that ended since the last tick, in the order of their ends.
     pub ended: Vec<Observed>,
+    /// All processes of the host by state, where they were seen on the way.
+    pub states: Option<StateCounts>,
 }
 
 impl Observed {

@@ -3,29 +3,11 @@
 use super::dir::read_file;
 use super::system::CPU_MODES;
 use super::{
-    Error, FilesystemReader, Malformed, ProcRoot, ReadErrors, State, cpu_list, list_pids, meminfo,
+    Error, FilesystemReader, Malformed, ProcRoot, ReadErrors, cpu_list, list_pids, meminfo,
     pressure, stat, system,
 };
 use crate::frame::Host;
-
-/// Counts processes by state, for `system.process.count`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StateCounts([u64; State::ALL.len()]);
-
-impl StateCounts {
-    /// Counts one process.
-    pub fn add(&mut self, state: State) {
-        self.0[state as usize] += 1;
-    }
-
-    /// (state, processes), every state.
-    pub fn to_vec(self) -> Vec<(&'static str, u64)> {
-        State::ALL
-            .iter()
-            .map(|state| (state.name(), self.0[*state as usize]))
-            .collect()
-    }
-}
+use crate::process::StateCounts;
 
 /// Reads the host, tick after tick.
 pub struct HostReader {
@@ -49,6 +31,13 @@ impl HostReader {
         let filesystems = self.filesystems.read(root, &mut self.buf, errors);
         host.filesystems = kept(errors, "filesystems", filesystems).unwrap_or_default();
         host
+    }
+
+    /// Counts all processes by state, one read of stat each. Where every
+    /// process is read anyway, count on the way instead.
+    pub fn count(&mut self, root: &ProcRoot, errors: &mut ReadErrors) -> Option<StateCounts> {
+        let counts = count_states(root, &mut self.buf);
+        kept(errors, "states", counts)
     }
 }
 
@@ -93,9 +82,7 @@ pub fn online(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<u64, Error> {
     }
 }
 
-/// Counts all processes by state, one read of stat each. Where every process
-/// is read anyway, count on the way instead.
-pub fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error> {
+fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error> {
     let mut counts = StateCounts::default();
     let mut pids = Vec::new();
     list_pids(root, buf, &mut pids)?;
