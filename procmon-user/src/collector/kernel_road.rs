@@ -245,7 +245,10 @@ impl KernelRoad {
             self.verified = true;
             verify::against_proc(&self.root, &snapshot).map_err(CollectError::Kernel)?;
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen {
+            states: Some(self.kernel.states()),
+            ..Seen::default()
+        };
         let mut entries = std::mem::take(&mut self.exits);
         entries.sort_by_key(|entry| entry.exit_ns);
         let ended: HashSet<ProcessId> = entries.iter().map(entry_id).collect();

@@ -27,9 +27,11 @@ use thiserror::Error;
 
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
-use crate::proc::{self, ProcRoot, ReadErrors};
+use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
-use crate::process::{Groups, Metadata, MetadataReader, ProcessId, ProcessSample, Told};
+use crate::process::{
+    Groups, Metadata, MetadataReader, ProcessId, ProcessSample, StateCounts, Told,
+};
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
@@ -86,8 +88,8 @@ pub struct Collector {
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
-    buffer: Vec<u8>,
     exited: Arc<Exited>,
+    host_reader: HostReader,
     /// The host as last read, and when.
     host: Option<(u64, Host)>,
     tick: u64,
@@ -114,6 +116,8 @@ impl Collector {
             clock: proc::clock::load(&root)?,
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
+        // Before the kernel half looks: it would take a child for the command.
+        let host_reader = HostReader::start();
         let road = match kernel {
             Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
             None => Road::Proc(Box::new(ProcRoad::new(&selection))),
@@ -130,8 +134,8 @@ impl Collector {
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
-            buffer: Vec::new(),
             exited: Arc::default(),
+            host_reader,
             host: None,
             tick: 0,
         })
@@ -249,7 +253,7 @@ impl Collector {
         }
         self.selector.end();
         self.roll_up(&exited);
-        let host = self.host(begin);
+        let host = self.host(begin, seen.states);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -301,13 +305,15 @@ impl Collector {
 
     /// The host's totals: of this tick when every process is watched, else at
     /// most [`HOST_AGE_NS`] old, which is as often as they are exported.
-    fn host(&mut self, now_ns: u64) -> Host {
+    fn host(&mut self, now_ns: u64, states: Option<StateCounts>) -> Host {
         let due = self
             .host
             .as_ref()
             .is_none_or(|(read_ns, _)| now_ns.saturating_sub(*read_ns) >= HOST_AGE_NS);
         if due || !self.selection.chooses() {
-            let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+            let states = states.or_else(|| self.host_reader.count(&self.root, &mut self.errors));
+            let mut host = self.host_reader.read(&self.root, &mut self.errors);
+            host.processes = states.map(StateCounts::to_vec).unwrap_or_default();
             self.host = Some((now_ns, host));
         }
         let mut host = match &self.host {

@@ -6,7 +6,8 @@ use procmon_common::CgroupIds;
 
 use crate::proc::ReadErrors;
 use crate::process::{
-    Clock, Exit, Groups, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample, Totals,
+    Clock, Exit, Groups, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample,
+    StateCounts, Totals,
 };
 
 /// The end of a process.
@@ -96,6 +97,8 @@ pub struct Seen {
     pub live: Vec<Observed>,
     /// Processes that ended since the last tick, in the order of their ends.
     pub ended: Vec<Observed>,
+    /// All processes of the host by state, where they were seen on the way.
+    pub states: Option<StateCounts>,
 }
 
 impl Observed {

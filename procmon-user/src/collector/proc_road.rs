@@ -8,7 +8,7 @@ use super::chosen::Selection;
 use super::ends::Ends;
 use super::observed::{End, Observed, Seen};
 use crate::proc::{self, ProcRoot, ReadErrors, Reading, TotalsReader};
-use crate::process::{ProcessId, Totals};
+use crate::process::{ProcessId, StateCounts, Totals};
 
 /// Reads /proc.
 pub struct ProcRoad {
@@ -67,6 +67,7 @@ impl ProcRoad {
     ) -> Result<Seen, CollectError> {
         let mut seen = Seen::default();
         self.ends.absorb();
+        let mut states = StateCounts::default();
         let mut before = std::mem::take(&mut self.last);
         for pid in self.pids(root)? {
             let reading = match self.reader.read(root, pid, errors) {
@@ -77,6 +78,7 @@ impl ProcRoad {
                     continue;
                 }
             };
+            states.add(reading.facts.state);
             let chosen = self.waited_for.get_mut(&pid);
             if reading.facts.zombie {
                 let awaited = chosen.is_some_and(|id| id.is_none_or(|id| id == reading.id));
@@ -99,6 +101,9 @@ impl ProcRoad {
             seen.live.push(observe(reading, now_ns));
         }
         self.reader.end_round();
+        if let Selection::All { .. } = self.selection {
+            seen.states = Some(states);
+        }
         for (id, totals) in before {
             if !self.last.contains_key(&id) {
                 seen.ended.push(ended(id, totals, None, now_ns));

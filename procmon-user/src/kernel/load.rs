@@ -21,6 +21,7 @@ use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
 use crate::proc::cgroup;
+use crate::process::StateCounts;
 
 /// The kernel programs, built by build.rs. Public for `procmon-bench`, which
 /// loads the floor it measures against.
@@ -82,6 +83,7 @@ pub struct Kernel {
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
     pub(super) buffer: Vec<u8>,
+    pub(super) states: StateCounts,
     pub(super) map_fds: [Option<RawFd>; 2],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -154,6 +156,7 @@ impl Kernel {
             events_buffer,
             offsets,
             buffer: Vec::new(),
+            states: StateCounts::default(),
             without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),

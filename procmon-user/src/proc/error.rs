@@ -103,30 +103,39 @@ impl ReadErrors {
     /// Counts one. The first of its field and cause leaves a line for
     /// [`ReadErrors::take_new`].
     pub fn record(&mut self, field: &'static str, error: &Error) {
-        let cause = error.cause();
+        if self.count(field, error.cause()) {
+            self.say(format!(
+                "{field} is left out where it cannot be read: {error}"
+            ));
+        }
+    }
+
+    /// Counts one without a word, and returns whether it was the first of its
+    /// field and cause.
+    pub fn count(&mut self, field: &'static str, cause: &'static str) -> bool {
         for (known_field, known_cause, count) in &mut self.counts {
             if *known_field == field && *known_cause == cause {
                 *count += 1;
-                return;
+                return false;
             }
         }
         self.counts.push((field, cause, 1));
-        self.unsaid.push(format!(
-            "{field} is left out where it cannot be read: {error}"
-        ));
+        true
     }
 
     /// Counts one that a process took with it: that is no trouble of the host's,
     /// and leaves no line.
     pub fn record_gone(&mut self, field: &'static str) {
-        let gone = Error::Gone { pid: 0 };
-        let unsaid = self.unsaid.len();
-        self.record(field, &gone);
-        self.unsaid.truncate(unsaid);
+        self.count(field, Error::Gone { pid: 0 }.cause());
     }
 
-    /// One line for each field and cause that is new since the last call, for
-    /// the log.
+    /// Leaves a line for [`ReadErrors::take_new`].
+    pub fn say(&mut self, line: String) {
+        self.unsaid.push(line);
+    }
+
+    /// One line for each field and cause that is new since the last call, and
+    /// what else was said, for the log.
     pub fn take_new(&mut self) -> Vec<String> {
         std::mem::take(&mut self.unsaid)
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::dir::read_file;
-use super::filesystems::{Mount, mounts};
+use super::mounts::{Mount, mounts};
 use super::{Error, ProcRoot, cgroup};
 
 /// Version of a cgroup tree: its files have other names.

@@ -66,6 +66,9 @@ const SECTIONS: [(&str, Section); 5] = [
 ];
 
 fn main() -> Result<ExitCode> {
+    if let Some(status) = procmon::proc::statvfs::serve_if_asked() {
+        return Ok(status);
+    }
     let options = Options::parse();
     if let Some(role) = options.role {
         worker::run(role)?;
