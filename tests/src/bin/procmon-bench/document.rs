@@ -11,8 +11,15 @@ pub fn whole(table: &Table) -> String {
         .replace("{table}\n", &table.to_string())
 }
 
+/// An error as the cell of a table: its first line.
+pub fn cell(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let line = text.lines().next().unwrap_or_default();
+    line.trim().replace('|', "/")
+}
+
 /// The kernel and the CPUs, which is what the numbers depend on.
-fn machine() -> String {
+pub fn machine() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
