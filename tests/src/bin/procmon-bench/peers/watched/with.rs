@@ -66,7 +66,7 @@ pub struct Attached {
 
 enum What {
     Nothing,
-    Empty(#[expect(dead_code, reason = "its programs run as long as it is held")] Ebpf),
+    Empty(Ebpf),
     Program(Program),
 }
 
@@ -79,9 +79,13 @@ impl Attached {
     /// Ends it, and waits until its programs are gone from the kernel: a
     /// program lets go of its hooks after it has ended.
     pub fn end(self) -> Result<()> {
-        if let What::Program(program) = self.what {
-            program.signal(libc::SIGINT)?;
-            program.wait(SOON)?;
+        match self.what {
+            What::Nothing => {}
+            What::Empty(programs) => drop(programs),
+            What::Program(program) => {
+                program.signal(libc::SIGINT)?;
+                program.wait(SOON)?;
+            }
         }
         let gone = || tracers::loaded().is_ok_and(|loaded| loaded.is_disjoint(&self.ours));
         ensure!(
