@@ -1,11 +1,11 @@
-//! docs/benchmarks.md.
+//! What docs/benchmarks.md says of watching a process.
 
 use std::fs;
 
 use crate::{alone, table::Table};
 
-/// All of it.
-pub fn whole(table: &Table) -> String {
+/// The section of docs/benchmarks.md.
+pub fn section(table: &Table) -> String {
     include_str!("document.md")
         .replace("{machine}", &machine())
         .replace("{table}\n", &table.to_string())

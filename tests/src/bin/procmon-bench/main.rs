@@ -122,7 +122,7 @@ fn watching(options: &Options, effort: Effort) -> Result<(String, bool)> {
         }
     }
     let page = match options.document {
-        true => document::whole(&table),
+        true => document::section(&table),
         false => table.to_string(),
     };
     Ok((page, table.holds()))

@@ -71,6 +71,10 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
             return Ok(());
         }
         let ours = end_to_end(effort, number, &crowd, report, &mut line)?;
+        let without = ours::measure(crowd.pids(), effort, &["--no-ebpf"]);
+        interrupt::check()?;
+        let cost = without.as_ref().map(|ours| &ours.cost);
+        report.cost(number, "procmon --no-ebpf: the same from /proc", cost);
         others(effort, number, ours.as_ref(), report)?;
         snapshot(effort, number, report)?;
     }
