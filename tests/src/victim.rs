@@ -1,6 +1,6 @@
 //! A victim held at a meeting point until the test lets it go on.
 
-use std::{path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 
@@ -86,9 +86,14 @@ impl Victim {
     }
 
     /// Closes its stdin, so that no `wait` holds it, and waits for its end.
-    pub fn finish(mut self) -> Result<Output> {
+    pub fn finish(self) -> Result<Output> {
+        self.finish_within(SOON)
+    }
+
+    /// The same of one that has much to do.
+    pub fn finish_within(mut self, limit: Duration) -> Result<Output> {
         self.program.close_stdin();
-        self.program.wait(SOON)
+        self.program.wait(limit)
     }
 }
 
