@@ -8,6 +8,9 @@ use super::failure::Failure;
 use crate::collector::Selection;
 use crate::process::select::{Expression, Rules};
 
+/// How much of what was asked for is said again, in characters.
+const LONGEST: usize = 120;
+
 /// Whom to watch: one of these ways.
 #[derive(Debug, Args)]
 pub struct Selecting {
@@ -89,7 +92,7 @@ impl Selecting {
 
     /// The same in words.
     pub fn whom(&self) -> String {
-        let or = |words: &[String]| words.join(" or ");
+        let or = |words: &[String]| shortened(&words.join(" or "));
         if self.all {
             return "every process".to_owned();
         }
@@ -106,4 +109,17 @@ impl Selecting {
         let children = if self.children { " and children" } else { "" };
         format!("pid {}{children}", pids.join(", "))
     }
+}
+
+/// What was asked for, in one line of a log.
+fn shortened(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push_str("...");
+    }
+    line
 }

@@ -44,7 +44,7 @@ pub(super) fn parse(source: &str) -> Result<Condition, ExpressionError> {
     parser.advance()?;
     if parser.token == Token::End {
         let what = "empty: write a condition, as in `executable == \"postgres\"`";
-        return Err(parser.wrong(what));
+        return Err(ExpressionError::of_the_whole(what.to_owned()));
     }
     let condition = parser.any()?;
     match parser.token {
