@@ -18,13 +18,13 @@ pub struct Selecting {
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
     /// Watch what they fork, too
-    #[arg(long, requires = "pid", conflicts_with = "all")]
+    #[arg(long, requires = "pid", conflicts_with_all = ["all", "matching", "unit", "container"])]
     children: bool,
     /// Watch every process
     #[arg(long, conflicts_with = "pid")]
     all: bool,
     /// With --all: kernel threads too
-    #[arg(long, requires = "all", conflicts_with = "pid")]
+    #[arg(long, requires = "all", conflicts_with_all = ["pid", "matching", "unit", "container"])]
     kernel_threads: bool,
     /// Watch the processes of which this holds, whenever they come; given more
     /// than once, of which any holds
