@@ -1,6 +1,7 @@
 //! The ids of control groups, as the kernel half notes them, against the inodes of their
 //! directories.
 
+use procmon::kernel::{Events, Kernel, Options, Scope, Sizes};
 use procmon_common::cgroups::{change, tree};
 use procmon_common::{CgroupIds, ProcessEntry};
 use procmon_tests::{
@@ -9,7 +10,6 @@ use procmon_tests::{
     program::SOON,
     watching::wait_until,
 };
-use procmon_user::kernel::{Events, Kernel, Options, Scope, Sizes};
 
 /// The kernel half, counting every process.
 fn load() -> Kernel {

@@ -9,6 +9,7 @@ mod hide;
 mod locked_down;
 mod oom;
 mod payload;
+mod reads;
 mod totals;
 
 use std::time::Duration;
