@@ -11,7 +11,6 @@ use procmon_tests::{
     victim,
     watching::NEVER,
 };
-use serde_json::Value;
 
 use crate::LIMIT;
 
@@ -56,7 +55,7 @@ fn run(command: &mut Command) -> u32 {
 fn containers_of_family(objects: &[Object], pid: u32) -> Vec<Option<&str>> {
     let exited = |object: &&Object| object.has_exited();
     let own = objects.iter().filter(exited).filter(|o| o.pid == pid);
-    let child = |object: &&Object| object.json["process"]["parent_pid"] == Value::from(pid);
+    let child = |object: &&Object| object.json["process"]["parent_pid"] == pid;
     let children = objects.iter().filter(exited).filter(child);
     own.chain(children).map(container).collect()
 }
