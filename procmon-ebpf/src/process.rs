@@ -11,7 +11,7 @@ use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
 use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
-use crate::offsets::{Object, address, config, load, peek, task_stat};
+use crate::offsets::{Object, address, load, peek, task_stat};
 use crate::{atomic, cgroups, events};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).

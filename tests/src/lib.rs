@@ -10,6 +10,7 @@ pub mod collector;
 pub mod environment;
 pub mod ground;
 pub mod jsonl;
+pub mod nested;
 pub mod payload;
 pub mod point;
 pub mod procmon;

@@ -368,6 +368,7 @@ impl Collector {
             Some(_) => observed.metadata(before, groups, &mut self.metadata, &mut self.errors),
             None => {
                 let told = Told {
+                    other_groups: has_other_groups(observed, groups.as_ref()),
                     executable: observed.executable.clone(),
                     user_id: observed.user_id,
                     groups,
@@ -396,8 +397,9 @@ impl Collector {
     /// The words of a process that has moved to another control group.
     fn follow(&mut self, observed: &Observed) -> Arc<Metadata> {
         let mut groups = self.groups(observed);
-        if groups.is_none() && observed.end.is_none() {
-            groups = self.metadata.groups(observed.id, &mut self.errors);
+        if observed.end.is_none() && has_other_groups(observed, groups.as_ref()) {
+            let asked = self.metadata.groups(observed.id, &mut self.errors);
+            groups = asked.or(groups);
         }
         let Some(known) = self.known.get_mut(&observed.id) else {
             return Arc::default();
@@ -412,14 +414,21 @@ impl Collector {
         Arc::clone(&known.metadata)
     }
 
-    /// What the control groups tell that the kernel half noted. Where version 1
-    /// is in use, it notes only some: a living process is asked.
+    /// What the control groups tell that the kernel half noted.
     fn groups(&self, observed: &Observed) -> Option<Groups> {
-        let (Road::Kernel(road), Some(ids)) = (&self.road, observed.cgroups) else {
-            return None;
-        };
-        let groups = road.groups(ids)?;
-        let asked = ids.memory != 0 && groups.container_id.is_none() && observed.end.is_none();
-        (!asked).then_some(groups)
+        match (&self.road, observed.cgroups) {
+            (Road::Kernel(road), Some(ids)) => road.groups(ids),
+            _ => None,
+        }
     }
+}
+
+/// Whether a process is in control groups that the kernel half does not note and
+/// that may tell more: where version 1 is in use, each controller may have its
+/// own.
+fn has_other_groups(observed: &Observed, groups: Option<&Groups>) -> bool {
+    let Some(groups) = groups else {
+        return true;
+    };
+    groups.container_id.is_none() && observed.cgroups.is_some_and(|ids| ids.memory != 0)
 }

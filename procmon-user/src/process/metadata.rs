@@ -50,8 +50,10 @@ pub struct Told {
     pub executable: Option<String>,
     /// [`Metadata::user_id`].
     pub user_id: Option<u32>,
-    /// Those whose paths are known.
+    /// What those control groups tell that it knows.
     pub groups: Option<Groups>,
+    /// There may be others, of which /proc tells.
+    pub other_groups: bool,
 }
 
 impl Metadata {
@@ -118,7 +120,8 @@ impl MetadataReader {
             metadata.enter(groups);
         }
         // The process may go between two files: what was read is right.
-        if self.fill(id, &mut metadata, errors).is_err() {
+        let told_groups = metadata.cgroup.is_some() && !told.other_groups;
+        if self.fill(id, told_groups, &mut metadata, errors).is_err() {
             metadata.count_gone(errors);
         }
         if let Some(executable) = told.executable {
@@ -158,6 +161,7 @@ impl MetadataReader {
     fn fill(
         &mut self,
         id: ProcessId,
+        told_groups: bool,
         metadata: &mut Metadata,
         errors: &mut ReadErrors,
     ) -> Result<(), Error> {
@@ -185,7 +189,7 @@ impl MetadataReader {
                 metadata.owner = status.user_id.and_then(|uid| self.owners.name(uid));
             }
         }
-        if metadata.cgroup.is_none() {
+        if !told_groups {
             let groups = self.file(&dir, "cgroup", Groups::parse);
             if let Some(groups) = errors.keep("cgroup", groups)? {
                 metadata.enter(groups);

@@ -1,12 +1,15 @@
 //! What must hold under every kernel: here, and in the machines of `cargo xtask vmtest`.
 
+mod containers;
 mod counts;
 mod document;
+mod group_ids;
 mod groups;
 mod hide;
 mod locked_down;
 mod oom;
 mod payload;
+mod reads;
 mod totals;
 
 use std::time::Duration;

@@ -137,6 +137,7 @@ fn what_is_told_is_not_read() {
             unit: Some("a.scope".to_owned()),
             ..Groups::default()
         }),
+        other_groups: false,
     };
     let root = ProcRoot::under(tree.path());
     let metadata = MetadataReader::new(root).read(id(15), told, &mut errors);
