@@ -290,16 +290,16 @@ Resources:
   Processes:               30
 
 Top Memory:
-  29 sh:                 2.8%
-  28 sh:                 2.7%
-  27 sh:                 2.6%
-  26 sh:                 2.5%
-  25 sh:                 2.4%
-  24 sh:                 2.3%
-  23 sh:                 2.2%
-  22 sh:                 2.1%
-  21 sh:                 2.1%
-  20 sh:                 2.0%
+  29 sh:                  2.8%
+  28 sh:                  2.7%
+  27 sh:                  2.6%
+  26 sh:                  2.5%
+  25 sh:                  2.4%
+  24 sh:                  2.3%
+  23 sh:                  2.2%
+  22 sh:                  2.1%
+  21 sh:                  2.1%
+  20 sh:                  2.0%
 
 Stalled (since last snapshot):
   memory (some):          n/a";
@@ -341,11 +341,8 @@ fn connections_are_told_by_state_and_by_the_port_they_go_to() {
     process.totals.connections = Some(Arc::default());
     let text = log.add(frame(SECOND, vec![process.clone()], vec![]));
     assert!(!text.contains("Connections"), "{text}");
-    let mut connections = Connections {
-        udp: 2,
-        remote_ports: vec![(5432, 3)],
-        ..Connections::default()
-    };
+    let mut connections = Connections::default();
+    (connections.udp, connections.remote_ports) = (2, vec![(5432, 3)]);
     connections.add_tcp(ConnectionState::Established);
     process.totals.connections = Some(Arc::new(connections));
     let text = log.add(frame(2 * SECOND, vec![process], vec![]));
