@@ -8,6 +8,7 @@ pub mod births;
 pub mod cgroup;
 pub mod collector;
 pub mod environment;
+pub mod fuse;
 pub mod ground;
 pub mod jsonl;
 pub mod nested;

@@ -41,6 +41,17 @@ impl Victim {
         Self { program }.once_ready()
     }
 
+    /// The same as a command changed by the test.
+    pub fn held_as(change: impl FnOnce(&mut Command), operations: &str) -> Result<Self> {
+        let mut command = Command::new(path()?);
+        command.args(held(operations).split_whitespace());
+        change(&mut command);
+        Self {
+            program: Program::start(&mut command)?,
+        }
+        .once_ready()
+    }
+
     fn once_ready(self) -> Result<Self> {
         self.wait_ready(1)?;
         Ok(self)

@@ -26,7 +26,9 @@ use tonic::{Request, Response, Status};
 use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
-use crate::process::{Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals};
+use crate::process::{
+    Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals,
+};
 use crate::shape::View;
 use procmon_common::{Counter, Feature, Operation};
 
