@@ -78,13 +78,18 @@ impl Arrivals {
         }
     }
 
-    /// How many ticks of so many processes, at least, have arrived.
-    pub fn whole(&self, processes: usize) -> usize {
+    /// How many ticks are over: all of these processes have arrived, or some
+    /// of a later tick have.
+    pub fn over(&self, processes: &HashSet<i64>) -> usize {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticks = counted.ticks.values();
-        ticks
-            .filter(|tick| tick.resources.len() >= processes)
-            .count()
+        let of_them = counted.ticks.values().filter(|tick| tick.is_of(processes));
+        let ticks: Vec<&Tick> = of_them.collect();
+        let Some((last, before)) = ticks.split_last() else {
+            return 0;
+        };
+        // Asked all the time: who cannot be whole is not counted.
+        let enough = last.resources.len() >= processes.len();
+        before.len() + usize::from(enough && last.of(processes) == processes.len())
     }
 }
 
@@ -281,6 +286,23 @@ mod tests {
             (300, 10, 1)
         );
         assert_eq!(counted.delays(&crowd, 0).len(), 2);
+    }
+
+    #[test]
+    fn a_tick_is_over_when_it_is_whole_or_followed_by_another() {
+        let arrivals = Arrivals::start().unwrap();
+        let crowd = HashSet::from([1, 2]);
+        let take = |resources| {
+            let mut counted = arrivals.counted.lock().unwrap();
+            counted.take(&request(resources)).unwrap();
+        };
+        assert_eq!(arrivals.over(&crowd), 0);
+        take(vec![resource(1, "a", 10)]);
+        assert_eq!(arrivals.over(&crowd), 0);
+        take(vec![resource(1, "a", 20)]);
+        assert_eq!(arrivals.over(&crowd), 1);
+        take(vec![resource(2, "a", 20)]);
+        assert_eq!(arrivals.over(&crowd), 2);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use self::{
     psutil::Psutil,
 };
 use super::{Report, crowd::Crowd};
-use crate::{Effort, interrupt, stats, table::Value, usage};
+use crate::{Effort, document, interrupt, stats, table::Value, usage};
 
 /// Where others are measured too.
 const BESIDE: [usize; 3] = [200, 2_000, 10_000];
@@ -114,7 +114,7 @@ fn end_to_end(
             report.limits.limit(
                 &format!("{number} processes: resources that did not arrive"),
                 String::new(),
-                format!("{error:#}"),
+                document::cell(&error),
                 never,
                 Value::Count(0.0),
             );

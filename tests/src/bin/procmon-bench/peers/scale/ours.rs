@@ -42,8 +42,8 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
         .command()?;
     interrupt::bind(&mut command);
     let mut procmon = Program::start(&mut command)?;
-    let before = after(SETTLED, &arrivals, pids.len(), &mut procmon)?;
-    let after = after(SETTLED + ticks, &arrivals, pids.len(), &mut procmon)?;
+    let before = after(SETTLED, &arrivals, &pids, &mut procmon)?;
+    let after = after(SETTLED + ticks, &arrivals, &pids, &mut procmon)?;
     let system = usage::system_part(procmon.pid())?;
     let rss_mib = usage::rss_mib(procmon.pid())?;
     procmon.signal(libc::SIGINT)?;
@@ -67,22 +67,21 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     })
 }
 
-/// What it had used, and what had arrived, when so many whole ticks had.
+/// What it had used, and what had arrived, when so many ticks were over.
 fn after(
     ticks: usize,
     arrivals: &Arrivals,
-    processes: usize,
+    crowd: &HashSet<i64>,
     procmon: &mut Program,
 ) -> Result<(u64, Counted)> {
     let arrived = interrupt::wait(PATIENCE, || {
-        arrivals.whole(processes) >= ticks || !procmon.is_running()
+        arrivals.over(crowd) >= ticks || !procmon.is_running()
     })?;
     let counted = arrivals.counted()?;
     ensure!(
         arrived && procmon.is_running(),
-        "procmon did not send {ticks} ticks of all {processes} processes within {PATIENCE:?}; of \
-         the last {} arrived: {}",
-        counted.newest(),
+        "no {ticks} ticks within {PATIENCE:?}, {} arrived; procmon said: {}",
+        arrivals.over(crowd),
         procmon.stderr()
     );
     Ok((usage::cpu_ns(procmon.pid())?, counted))
