@@ -84,8 +84,16 @@ impl Encoder {
         }
     }
 
-    /// The batches of a view: live processes, then those that have ended.
+    /// The batches of a view, all at once.
     pub fn encode(&mut self, view: &View) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        self.encode_each(view, |batch| batches.push(batch));
+        batches
+    }
+
+    /// The batches of a view, each as soon as it is complete: live processes,
+    /// then those that have ended.
+    pub fn encode_each(&mut self, view: &View, mut take: impl FnMut(Batch)) {
         let frame = &view.frame;
         self.views += 1;
         self.live_series = 0;
@@ -93,12 +101,14 @@ impl Encoder {
             let mut tracked = self.track(sample, frame.at_unix_ns);
             self.live_series += self.values(&mut tracked, sample, Some(derived), frame.at_unix_ns);
             self.tracked.insert(sample.id, tracked);
+            self.writer.take_complete().for_each(&mut take);
         }
         for sample in &frame.exited {
             self.exited(sample, frame.at_unix_ns);
+            self.writer.take_complete().for_each(&mut take);
         }
         self.vanished(frame.at_unix_ns);
-        self.writer.finish()
+        self.writer.finish().for_each(&mut take);
     }
 
     /// How many series the last view's live processes have.
