@@ -80,7 +80,6 @@ pub struct Kernel {
     pub(super) max_processes: u32,
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
-    pub(super) buffer: Vec<u8>,
     pub(super) map_fds: [Option<RawFd>; 2],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -152,7 +151,6 @@ impl Kernel {
             max_processes,
             events_buffer,
             offsets,
-            buffer: Vec::new(),
             without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
@@ -166,7 +164,7 @@ impl Kernel {
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
-            kernel.snapshot()?;
+            kernel.meet_all()?;
             let losses = kernel.raw_losses();
             kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
