@@ -1,7 +1,7 @@
 //! The road through the kernel half: one pass of the task iterator, and exit
 //! records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use log::{debug, info, warn};
 use procmon_common::records::state;
@@ -18,7 +18,7 @@ use crate::kernel::{
     Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, Sums, executable,
 };
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::{ProcessId, Totals};
+use crate::process::{ByProcess, ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -27,7 +27,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 pub struct KernelRoad {
     kernel: Kernel,
     root: ProcRoot,
-    accounts: HashMap<ProcessId, Accounts>,
+    accounts: ByProcess<Accounts>,
     /// Exit records that came in since the last tick.
     exits: Vec<ProcessEntry>,
     /// Chosen processes that have not ended.
@@ -70,7 +70,7 @@ impl KernelRoad {
         let mut road = Self {
             kernel,
             root: root.clone(),
-            accounts: HashMap::new(),
+            accounts: ByProcess::default(),
             exits: Vec::new(),
             waited_for: selection.pids().iter().copied().collect(),
             all: matches!(selection, Selection::All { .. }),

@@ -26,7 +26,7 @@ use thiserror::Error;
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
-use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{ByProcess, Metadata, MetadataReader, ProcessSample};
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
@@ -75,7 +75,7 @@ pub struct Collector {
     times: Times,
     metadata: MetadataReader,
     extras: Extras,
-    known: HashMap<ProcessId, Known>,
+    known: ByProcess<Known>,
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
@@ -118,7 +118,7 @@ impl Collector {
             root,
             times,
             extras: Extras::default(),
-            known: HashMap::new(),
+            known: ByProcess::default(),
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
@@ -206,11 +206,15 @@ impl Collector {
             Road::Proc(road) => road.observe(&self.root, begin, &mut self.errors)?,
         };
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
-        let mut live = Vec::with_capacity(seen.live.len());
-        for observed in seen.live {
-            let metadata = self.describe(&observed);
-            live.push(observed.sample(&self.times, metadata, self.selection.chooses()));
-        }
+        // Collected in place: a sample takes the memory of what was observed.
+        let mut live: Vec<ProcessSample> = seen
+            .live
+            .into_iter()
+            .map(|observed| {
+                let metadata = self.describe(&observed);
+                observed.sample(&self.times, metadata, self.selection.chooses())
+            })
+            .collect();
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
         let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());

@@ -29,10 +29,10 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
 /// Default size of the ring buffer when every process is counted, whose ends
-/// wait for the next tick, bytes.
-const EVENTS_BUFFER: u32 = 8 << 20;
-/// The same for the few that were chosen: each end is read at once. Twice the
-/// buffer is mapped, and so resident, from the start.
+/// wait for the next tick or for an eighth of it, bytes. Twice the buffer is
+/// mapped, and so resident, from the start.
+const EVENTS_BUFFER: u32 = 4 << 20;
+/// The same for the few that were chosen: each end is read at once.
 const FEW_EVENTS_BUFFER: u32 = 1 << 20;
 
 /// Whom the kernel half counts.
@@ -170,7 +170,7 @@ impl Kernel {
         }
         kernel.attach(types, |probe| chosen(probe) && counts(probe));
         drop((btf, aya_btf));
-        trim_heap();
+        crate::heap::trim();
         Ok(kernel)
     }
 
@@ -256,14 +256,4 @@ where
         .take_map(name)
         .ok_or_else(|| KernelError::map(name, "not in the object"))?;
     T::try_from(map).map_err(|error| KernelError::map(name, error))
-}
-
-/// Gives what parsing the type information took back to the system: 31 MiB of
-/// resident memory become 4.
-fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) may be called at any time.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

@@ -9,6 +9,6 @@ pub mod owners;
 pub mod sample;
 pub mod signal;
 
-pub use identity::{Clock, ProcessId};
+pub use identity::{ByProcess, Clock, ProcessId};
 pub use metadata::{Metadata, MetadataReader};
 pub use sample::{Exit, Histogram, ProbeCounters, ProcessSample, Totals};
