@@ -14,6 +14,7 @@ pub mod cli;
 pub mod collector;
 pub mod export;
 pub mod frame;
+pub mod heap;
 pub mod kernel;
 pub mod metrics;
 pub mod proc;

@@ -30,7 +30,7 @@ use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
 use crate::process::{
-    Groups, Metadata, MetadataReader, ProcessId, ProcessSample, StateCounts, Told,
+    ByProcess, Groups, Metadata, MetadataReader, ProcessSample, StateCounts, Told,
 };
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -84,7 +84,7 @@ pub struct Collector {
     times: Times,
     metadata: MetadataReader,
     extras: Extras,
-    known: HashMap<ProcessId, Known>,
+    known: ByProcess<Known>,
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
@@ -130,7 +130,7 @@ impl Collector {
             root,
             times,
             extras: Extras::default(),
-            known: HashMap::new(),
+            known: ByProcess::default(),
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
@@ -225,19 +225,25 @@ impl Collector {
         };
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
         let met = seen.live.len();
-        // Of those who must match, few may.
-        let all = self.selection.conditions().is_none();
-        let mut live = Vec::with_capacity(if all { met } else { 0 });
         self.selector.begin(begin);
-        for observed in seen.live {
-            let metadata = self.describe(&observed);
-            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
-            if self.selector.keeps(&self.root, &mut sample) {
-                live.push(sample);
+        // Collected in place: a sample takes the memory of what was observed.
+        let mut live: Vec<ProcessSample> = seen
+            .live
+            .into_iter()
+            .filter_map(|observed| {
+                let metadata = self.describe(&observed);
+                let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+                self.selector
+                    .keeps(&self.root, &mut sample)
+                    .then_some(sample)
+            })
+            .collect();
+        if self.selection.conditions().is_some() {
+            // Of those who must match, few may.
+            live.shrink_to_fit();
+            if self.tick == 0 && live.is_empty() {
+                info!("no process matches yet; those that come will be seen");
             }
-        }
-        if self.tick == 0 && live.is_empty() && !all {
-            info!("no process matches yet; those that come will be seen");
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);

@@ -36,5 +36,5 @@ pub use prerequisites::{Finding, Prerequisites};
 pub use probe::{ProbeState, ProbeStatus};
 pub use roads::{Road, Roads, roads};
 pub use runs::{Runs, RunsByProbe, Sample, Sampling};
-pub use task_iter::{Snapshot, SnapshotProcess};
+pub use task_iter::{Pass, SnapshotProcess, Sums};
 pub use totals::{Accounts, executable};
