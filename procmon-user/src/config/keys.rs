@@ -21,6 +21,8 @@ pub struct Key {
     pub secret: bool,
     /// The words it may be, where its kind alone does not say so.
     words: Option<&'static [&'static str]>,
+    /// The same for what is told in a sentence.
+    wanted: Option<&'static str>,
     form: fn() -> Form,
     read: fn(&mut Config, &Node) -> Result<(), Vec<Mistake>>,
     show: fn(&Config) -> String,
@@ -37,6 +39,7 @@ macro_rules! key {
             standard: &[],
             secret: false,
             words: None,
+            wanted: None,
             form: || form_of(|config| &config.$first$(.$rest)*),
             read: |config, node| {
                 config.$first$(.$rest)* = Value::read(node)?;
@@ -85,6 +88,7 @@ pub const KEYS: &[Key] = &[
         "ENDPOINT",
         "The collector; OTLP goes out only when one is given. HTTP gets `/v1/metrics` behind it."
     )
+    .wanted("a URL")
     .example("http://127.0.0.1:4317")
     .flag("--otlp"),
     otlp!(
@@ -94,18 +98,16 @@ pub const KEYS: &[Key] = &[
     )
     .words(&["grpc", "http/protobuf"])
     .example("grpc"),
-    otlp!(
-        headers,
-        "HEADERS",
-        "Sent with each request: `key=value` with commas between, the values percent-encoded."
-    )
-    .example("x-tenant=one")
-    .secret(),
+    otlp!(headers, "HEADERS", "Sent with each request.")
+        .wanted("`key=value` with commas between, the values percent-encoded")
+        .example("x-tenant=one")
+        .secret(),
     otlp!(
         timeout,
         "TIMEOUT",
-        "How long one try may take, whole milliseconds above 0; without it 10000."
+        "How long one try may take; without it 10000."
     )
+    .wanted("whole milliseconds above 0")
     .example("10000"),
     otlp!(compression, "COMPRESSION", "How requests are compressed.")
         .words(&["none", "gzip", "zstd"])
@@ -113,17 +115,21 @@ pub const KEYS: &[Key] = &[
     otlp!(
         certificate,
         "CERTIFICATE",
-        "PEM file of the authority that signed the collector's certificate; without it the \
-         system's authorities."
+        "The authority that signed the collector's certificate; without it the system's \
+         authorities."
     )
+    .wanted("the path of a PEM file")
     .example("/etc/procmon/ca.pem"),
     otlp!(
         client_certificate,
         "CLIENT_CERTIFICATE",
-        "PEM file of procmon's own certificate; `client_key` goes with it."
+        "procmon's own certificate; `client_key` goes with it."
     )
+    .wanted("the path of a PEM file")
     .example("/etc/procmon/client.pem"),
-    otlp!(client_key, "CLIENT_KEY", "PEM file of its key.").example("/etc/procmon/client.key"),
+    otlp!(client_key, "CLIENT_KEY", "The key of `client_certificate`.")
+        .wanted("the path of a PEM file")
+        .example("/etc/procmon/client.key"),
     otlp!(
         insecure,
         "INSECURE",
@@ -204,6 +210,11 @@ impl Key {
         self
     }
 
+    const fn wanted(mut self, wanted: &'static str) -> Self {
+        self.wanted = Some(wanted);
+        self
+    }
+
     const fn secret(mut self) -> Self {
         self.secret = true;
         self
@@ -216,7 +227,11 @@ impl Key {
 
     /// What it may be.
     pub fn form(&self) -> Form {
-        self.words.map_or_else(self.form, Form::one_of)
+        let mut form = self.words.map_or_else(self.form, Form::one_of);
+        if let Some(wanted) = self.wanted {
+            form.words = wanted.to_owned();
+        }
+        form
     }
 
     /// Reads a value into its place.

@@ -33,6 +33,13 @@ A key without a value (`file:`) is as good as not there, and an empty variable a
 key that procmon does not know is an error, and so is one that is there twice.
 ";
 
+const HEAD: &str = "\
+## What procmon does, for `procmon run --config FILE`; docs/configuration.md tells more.
+##
+## Every key is here with its default, or with an example where it has none. Take the # away
+## from what you change, and from the sections it stands in.
+";
+
 /// The reference as Markdown.
 pub fn markdown() -> String {
     let config = Config::default();
@@ -78,11 +85,7 @@ pub fn markdown() -> String {
 /// A file to begin with: every key with its default, commented out.
 pub fn yaml() -> String {
     let config = Config::default();
-    let mut text = String::from(
-        "# What procmon does, for `procmon run --config FILE`. Every key is here with its default,\n\
-         # or with an example where there is none; take the # away before what you change, and\n\
-         # before the names of the sections it stands in. See docs/configuration.md.\n",
-    );
+    let mut text = HEAD.to_owned();
     let mut open = Vec::new();
     for key in KEYS {
         text.push('\n');
@@ -103,7 +106,9 @@ pub fn yaml() -> String {
 
 /// What a key is and may be, in words without markup.
 fn about(key: &Key) -> String {
-    format!("{} Wanted: {}.", key.about, key.form().words).replace('`', "")
+    let mut text = format!("{} Wanted: {}.", key.about, key.form().words);
+    text.retain(|c| c != '`');
+    text
 }
 
 /// The JSON Schema.

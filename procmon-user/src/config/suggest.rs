@@ -1,15 +1,15 @@
-//! What a name that means nothing was to mean.
+//! What was meant by a key that is not known.
 
 use strsim::osa_distance;
 
-/// What is said of a name that nothing has here: the nearest right one, or all
+/// What is said of a key that is not known here: the nearest right one, or all
 /// there are. `elsewhere` are the whole paths of all keys.
 pub fn unknown<'a>(
     name: &str,
     here: &[&'a str],
     elsewhere: impl Iterator<Item = &'a str>,
 ) -> String {
-    let mut text = format!("{name:?} means nothing here");
+    let mut text = format!("unknown key {name:?}");
     if let Some(nearest) = nearest(name, here) {
         text += &format!(": did you mean `{nearest}`?");
         return text;
