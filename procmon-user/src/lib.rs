@@ -12,6 +12,7 @@ pub mod agent;
 pub mod analysis;
 pub mod cli;
 pub mod collector;
+pub mod config;
 pub mod export;
 pub mod frame;
 pub mod heap;

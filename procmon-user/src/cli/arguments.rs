@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::config::environment;
 use super::failure::Failure;
-use crate::collector::Contract;
+use crate::config::{self, FilePath, Interval, Loaded};
 use crate::kernel::Sizes;
-
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Four times the shortest sample.
-const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
 /// How often, how long, and where to.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Time between two frames, 10ms to 24h
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
-    pub interval: Duration,
+    /// Read this configuration file, YAML; flags and variables beat what it says
+    ///
+    /// `procmon config reference --format yaml` writes one to begin with.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Time between two frames, 10ms to 24h [default: 1s]
+    #[arg(long, value_name = "TIME")]
+    pub interval: Option<Interval>,
     /// End after this time; with exec, write no frames after it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -47,144 +48,30 @@ pub struct Common {
 }
 
 impl Common {
+    /// What holds: defaults, file, environment and these flags.
+    pub fn configure(&self) -> Result<Loaded, Failure> {
+        let mut loaded = config::load(self.config.as_deref(), &environment)?;
+        let file = |path: &Option<PathBuf>| path.clone().map(|path| Some(FilePath(path)));
+        loaded.flag("interval", self.interval, |c, value| c.interval = value);
+        loaded.flag("export.report.file", file(&self.report), |c, value| {
+            c.export.report.file = value;
+        });
+        loaded.flag("export.jsonl.file", file(&self.jsonl), |c, value| {
+            c.export.jsonl.file = value;
+        });
+        Ok(loaded)
+    }
+
     /// The sizes of the kernel half; `None` without it.
-    pub fn kernel(&self) -> Result<Option<Sizes>, Failure> {
-        if self.no_ebpf {
-            return Ok(None);
-        }
-        sizes().map(Some)
-    }
-}
-
-/// The sizes of the kernel half, from the environment.
-pub fn sizes() -> Result<Sizes, Failure> {
-    let max_processes = number(
-        "PROCMON_KERNEL_MAX_PROCESSES",
-        "a number of processes, at least 1",
-        |n| n >= 1,
-    )?;
-    let events_buffer = number(
-        "PROCMON_KERNEL_EVENTS_BUFFER",
-        "bytes, a power of two of at least 4096",
-        |n| n.is_power_of_two() && n >= 4096,
-    )?;
-    Ok(Sizes {
-        max_processes,
-        events_buffer,
-    })
-}
-
-/// The overhead contract with this budget; how long procmon is looked at
-/// before it is judged is in the environment.
-pub fn contract(budget: Option<f64>) -> Result<Contract, Failure> {
-    let period = value(
-        "PROCMON_OVERHEAD_PERIOD",
-        "a time from 1s to 24h, as in 30s",
-        |text| {
-            let period = time(text).ok()?;
-            (SHORTEST_PERIOD..=LONGEST)
-                .contains(&period)
-                .then_some(period)
-        },
-    )?;
-    Ok(Contract {
-        budget,
-        period: period.unwrap_or(Contract::default().period),
-    })
-}
-
-/// A number in a variable.
-fn number(variable: &str, wanted: &str, fits: fn(u32) -> bool) -> Result<Option<u32>, Failure> {
-    value(variable, wanted, |text| {
-        text.parse().ok().filter(|number| fits(*number))
-    })
-}
-
-/// A value in a variable; empty is unset.
-fn value<T>(
-    variable: &str,
-    wanted: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, Failure> {
-    let Some(value) = std::env::var_os(variable).filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    value
-        .to_str()
-        .and_then(read)
-        .map(Some)
-        .ok_or_else(|| Failure::Usage(format!("{variable}={}: not {wanted}", value.display())))
-}
-
-/// A part of one core: `2%`, or `off` for no limit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Budget(pub Option<f64>);
-
-impl std::str::FromStr for Budget {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self(None));
-        }
-        text.strip_suffix('%')
-            .and_then(|number| number.trim_end().parse::<f64>().ok())
-            .filter(|percent| *percent > 0.0 && percent.is_finite())
-            .map(|percent| Self(Some(percent / 100.0)))
-            .ok_or_else(|| "write a share of one core above 0, as in 2% or 0.5%, or off".to_owned())
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = time(text).map_err(|error| format!("{error}; from 10ms to 24h"))?;
-    if (SHORTEST..=LONGEST).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err(format!("{text} is out of range: from 10ms to 24h"))
+    pub fn kernel(&self, loaded: &Loaded) -> Option<Sizes> {
+        (!self.no_ebpf).then(|| loaded.config.sizes())
     }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration = time(text)?;
+    let duration = config::time(text)?;
     if duration.is_zero() {
         return Err("a duration is more than 0".to_owned());
     }
     Ok(duration)
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write a number with its unit: 500ms, 10s, 5m, 1h"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_is_10_ms_to_24_h_inclusive() {
-        assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
-        assert_eq!(interval("24h"), Ok(LONGEST));
-        for outside in ["9ms", "24h 1ms", "0s", "0", "soon", ""] {
-            assert!(interval(outside).unwrap_err().contains("from 10ms to 24h"));
-        }
-    }
-
-    #[test]
-    fn a_budget_is_a_share_of_a_core_or_off() {
-        assert_eq!("2%".parse(), Ok(Budget(Some(0.02))));
-        assert_eq!("0.5 %".parse(), Ok(Budget(Some(0.005))));
-        assert_eq!("off".parse(), Ok(Budget(None)));
-        for wrong in ["2", "0%", "-1%", "%", "inf%", "nan%", ""] {
-            assert!(
-                wrong.parse::<Budget>().unwrap_err().contains("2%"),
-                "{wrong}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_number_without_a_unit_is_explained() {
-        assert!(interval("10").unwrap_err().contains("500ms"));
-    }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod config;
 mod doctor;
 mod exec;
 mod failure;
@@ -37,7 +38,8 @@ const AFTER: &str = "\
 Exit status: 0 done; 1 internal error; 2 usage, or no such process; 3 privilege or kernel
 support is missing (the message says what to do). `procmon exec` ends as its command does.
 
-Environment: OTEL_EXPORTER_OTLP_* as OpenTelemetry specifies; PROCMON_LOG=debug for more words.";
+Environment: OTEL_EXPORTER_OTLP_* as OpenTelemetry specifies; PROCMON_<KEY> for every key of the
+configuration (`procmon config reference`); PROCMON_LOG=debug for more words.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -51,6 +53,8 @@ enum Command {
     Doctor(doctor::Args),
     /// List every metric procmon exports
     Metrics(metrics::Args),
+    /// Check a configuration file, show what holds, describe every key
+    Config(config::Args),
 }
 
 /// Runs the command line of this process.
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Snapshot(args) => snapshot::snapshot(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Metrics(args) => metrics::metrics(&args),
+        Command::Config(args) => config::config(&args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }
