@@ -59,12 +59,10 @@ const FIELDS: &[Field] = &[
 /// [`KernelError::Untrue`] when a field differs.
 pub fn against_proc(kernel: &mut Kernel, root: &ProcRoot) -> Result<(), KernelError> {
     let own = std::process::id();
-    let counted = kernel.entry(own).is_some();
-    if !counted {
-        kernel.want(own)?;
-    }
+    // Without room for it, the others are compared.
+    let wanted = kernel.entry(own).is_none() && kernel.want(own).is_ok();
     let compared = compare(kernel, root, own);
-    if !counted {
+    if wanted {
         kernel.forget(own);
     }
     compared
