@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
+use super::selecting::Selecting;
 use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
-use crate::collector::{Collector, Selection};
+use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -20,20 +21,12 @@ use crate::config::{Budget, Config, Loaded};
 /// five seconds go into delivery; a second SIGINT ends at once. With no collector named it
 /// reports on the terminal.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "procmon run <--pid <PID>...|--all> [OPTIONS]")]
+#[command(
+    override_usage = "procmon run <--pid <PID>...|--all|--match <EXPR>|--unit <UNIT>|--container <ID>> [OPTIONS]"
+)]
 pub struct Args {
-    /// Watch this process; may be given more than once
-    #[arg(long, value_name = "PID")]
-    pid: Vec<u32>,
-    /// Watch what they fork, too
-    #[arg(long, requires = "pid", conflicts_with = "all")]
-    children: bool,
-    /// Watch every process
-    #[arg(long, conflicts_with = "pid")]
-    all: bool,
-    /// With --all: kernel threads too
-    #[arg(long, requires = "all", conflicts_with = "pid")]
-    kernel_threads: bool,
+    #[command(flatten)]
+    selecting: Selecting,
     /// What procmon may take of one core, its kernel programs included
     ///
     /// Judged every 30 seconds. Past it the optional probes are detached, one a time: the
@@ -53,35 +46,15 @@ impl Args {
         });
         Ok(loaded)
     }
-
-    fn selection(&self) -> Selection {
-        if self.all {
-            return Selection::All {
-                kernel_threads: self.kernel_threads,
-            };
-        }
-        let mut pids = self.pid.clone();
-        pids.sort_unstable();
-        pids.dedup();
-        Selection::Processes {
-            pids,
-            children: self.children,
-        }
-    }
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
-    if !args.all && args.pid.is_empty() {
-        return Err(Failure::Usage(
-            "nothing to watch: name processes by --pid PID, again for each, or all by --all"
-                .to_owned(),
-        ));
-    }
+    let selection = args.selecting.selection()?;
     let loaded = args.configure()?;
-    let plan = Plan::new(&args.common, &loaded, args.all)?;
+    let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
     let kernel = args.common.kernel(&loaded);
-    let collector = Collector::open(args.selection(), kernel, loaded.config.contract())?;
+    let collector = Collector::open(selection, kernel, loaded.config.contract())?;
     info!("{}", greeting(&args, &loaded.config, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -131,18 +104,12 @@ async fn watch(
 
 /// What is said at the start: whom, by what, where to.
 fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) -> String {
-    let whom = if args.all {
-        "every process".to_owned()
-    } else {
-        let pids: Vec<String> = args.pid.iter().map(u32::to_string).collect();
-        let children = if args.children { " and children" } else { "" };
-        format!("pid {}{children}", pids.join(", "))
-    };
     let to = plan
         .endpoint()
         .map_or(String::new(), |url| format!("; OTLP to {url}"));
     format!(
-        "watching {whom} every {}; {}{to}",
+        "watching {} every {}; {}{to}",
+        args.selecting.whom(),
         config.interval,
         collector.summary()
     )
