@@ -8,6 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use crate::collector::Contract;
 use crate::kernel::Sizes;
+use crate::shape::{self, GroupBy, LEAST_SERIES};
 
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,6 +45,40 @@ pub struct Common {
     /// Write one JSON object a process and frame to this file, - for stdout (not with exec)
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+    #[command(flatten)]
+    pub folding: Folding,
+}
+
+/// What of all processes OTLP sends.
+#[derive(Debug, Args)]
+pub struct Folding {
+    /// OTLP: series of their own for N processes only
+    ///
+    /// Those that are first by CPU, memory, growth, descriptors and I/O, in turn; chosen ones
+    /// before all others. The rest is one resource, `other`. 0 is no limit. The report and JSON
+    /// lines show every process.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    top: usize,
+    /// OTLP: one resource a group of processes instead of one a process
+    ///
+    /// By executable, container, pod, unit, user, tree or rule. With --top those N processes
+    /// have series beside their groups.
+    #[arg(long, value_name = "KEY")]
+    group_by: Option<GroupBy>,
+    /// OTLP: the most series, at least 100; the least important processes are folded
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(LEAST_SERIES..))]
+    max_series: Option<u64>,
+}
+
+impl Folding {
+    /// How views are to be shaped.
+    pub fn settings(&self) -> shape::Settings {
+        shape::Settings {
+            top: self.top,
+            group_by: self.group_by,
+            max_series: self.max_series,
+        }
+    }
 }
 
 impl Common {

@@ -25,7 +25,7 @@ use crate::export::summary::Summary;
 use crate::frame::losses_in_words;
 use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
-use crate::shape::View;
+use crate::shape::{Shaper, View};
 
 /// Status when procmon itself fails, as env(1) and timeout(1) have it.
 const FAILED: u8 = 125;
@@ -109,7 +109,14 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     let pid = child.id();
     collector.watch_command(pid);
     let schedule = Schedule::new(common.interval, common.count, common.duration).lingering();
-    let agent = Agent::start(collector, schedule, views, &control, || {})?;
+    let agent = Agent::start(
+        collector,
+        schedule,
+        Shaper::new(common.folding.settings()),
+        views,
+        &control,
+        || {},
+    )?;
     let (sender, mut ended) = oneshot::channel();
     std::thread::spawn(move || sender.send(child.wait()));
     let status = loop {

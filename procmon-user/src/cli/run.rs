@@ -11,6 +11,7 @@ use super::outputs::{Outputs, Plan};
 use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Selection};
+use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
@@ -96,7 +97,8 @@ async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failu
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
     let schedule = Schedule::new(common.interval, common.count, common.duration);
-    let agent = Agent::start(collector, schedule, views, &control, move || {
+    let shaper = Shaper::new(common.folding.settings());
+    let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;
