@@ -55,6 +55,11 @@ impl Cgroup {
     /// none.
     pub fn new(name: &str, controllers: &[Controller]) -> Result<Self, String> {
         let name = format!("procmon-test-{name}-{}", std::process::id());
+        Self::named(&name, controllers)
+    }
+
+    /// The same with a name that says something, as the names of units and containers do.
+    pub fn named(name: &str, controllers: &[Controller]) -> Result<Self, String> {
         let mut group = Self { places: Vec::new() };
         for controller in controllers.iter().copied() {
             let (v1, file) = controller.v1();
@@ -62,7 +67,7 @@ impl Cgroup {
             if v2 && !controller.in_v2() {
                 return Err(format!("no cgroups here with {controller:?}"));
             }
-            let path = if v2 { Path::new("/sys/fs/cgroup") } else { v1 }.join(&name);
+            let path = if v2 { Path::new("/sys/fs/cgroup") } else { v1 }.join(name);
             // Of version 2 all controllers share one.
             if !path.exists() {
                 fs::create_dir(&path)

@@ -8,6 +8,7 @@ mod logging;
 mod metrics;
 mod outputs;
 mod run;
+mod selecting;
 mod signals;
 mod snapshot;
 

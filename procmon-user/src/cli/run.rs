@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 use super::arguments::{Budget, Common, contract};
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
+use super::selecting::Selecting;
 use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
-use crate::collector::{Collector, Selection};
+use crate::collector::Collector;
 use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -20,20 +21,12 @@ use crate::shape::Shaper;
 /// five seconds go into delivery; a second SIGINT ends at once. With no collector named it
 /// reports on the terminal.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "procmon run <--pid <PID>...|--all> [OPTIONS]")]
+#[command(
+    override_usage = "procmon run <--pid <PID>...|--all|--match <EXPR>|--unit <UNIT>|--container <ID>> [OPTIONS]"
+)]
 pub struct Args {
-    /// Watch this process; may be given more than once
-    #[arg(long, value_name = "PID")]
-    pid: Vec<u32>,
-    /// Watch what they fork, too
-    #[arg(long, requires = "pid", conflicts_with = "all")]
-    children: bool,
-    /// Watch every process
-    #[arg(long, conflicts_with = "pid")]
-    all: bool,
-    /// With --all: kernel threads too
-    #[arg(long, requires = "all", conflicts_with = "pid")]
-    kernel_threads: bool,
+    #[command(flatten)]
+    selecting: Selecting,
     /// What procmon may take of one core, its kernel programs included
     ///
     /// Judged every 30 seconds. Past it the optional probes are detached, one a time: the
@@ -45,34 +38,12 @@ pub struct Args {
     common: Common,
 }
 
-impl Args {
-    fn selection(&self) -> Selection {
-        if self.all {
-            return Selection::All {
-                kernel_threads: self.kernel_threads,
-            };
-        }
-        let mut pids = self.pid.clone();
-        pids.sort_unstable();
-        pids.dedup();
-        Selection::Processes {
-            pids,
-            children: self.children,
-        }
-    }
-}
-
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
-    if !args.all && args.pid.is_empty() {
-        return Err(Failure::Usage(
-            "nothing to watch: name processes by --pid PID, again for each, or all by --all"
-                .to_owned(),
-        ));
-    }
-    let plan = Plan::new(&args.common, args.all)?;
+    let selection = args.selecting.selection()?;
+    let plan = Plan::new(&args.common, args.selecting.all())?;
     let contract = contract(args.overhead_budget.0)?;
-    let collector = Collector::open(args.selection(), args.common.kernel()?, contract)?;
+    let collector = Collector::open(selection, args.common.kernel()?, contract)?;
     info!("{}", greeting(&args, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -117,18 +88,12 @@ async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failu
 
 /// What is said at the start: whom, by what, where to.
 fn greeting(args: &Args, plan: &Plan, collector: &Collector) -> String {
-    let whom = if args.all {
-        "every process".to_owned()
-    } else {
-        let pids: Vec<String> = args.pid.iter().map(u32::to_string).collect();
-        let children = if args.children { " and children" } else { "" };
-        format!("pid {}{children}", pids.join(", "))
-    };
     let to = plan
         .endpoint()
         .map_or(String::new(), |url| format!("; OTLP to {url}"));
     format!(
-        "watching {whom} every {}; {}{to}",
+        "watching {} every {}; {}{to}",
+        args.selecting.whom(),
         humantime::format_duration(args.common.interval),
         collector.summary()
     )

@@ -1,12 +1,15 @@
 //! Whom to watch, and what is read for the chosen alone.
 
+use std::sync::Arc;
+
 use super::CollectError;
 use crate::proc::schedule::Candidate;
 use crate::proc::{self, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader};
 use crate::process::ProcessSample;
+use crate::process::select::Rules;
 
 /// Whom to watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Selection {
     /// These processes.
     Processes {
@@ -22,6 +25,8 @@ pub enum Selection {
         /// Kernel threads too.
         kernel_threads: bool,
     },
+    /// Those of which one of these holds, whenever they come.
+    Matching(Arc<Rules>),
 }
 
 impl Selection {
@@ -29,7 +34,7 @@ impl Selection {
     pub fn pids(&self) -> &[u32] {
         match self {
             Self::Processes { pids, .. } => pids,
-            Self::Command | Self::All { .. } => &[],
+            Self::Command | Self::All { .. } | Self::Matching(_) => &[],
         }
     }
 
@@ -38,7 +43,30 @@ impl Selection {
         match self {
             Self::Processes { children, .. } => *children,
             Self::Command => true,
-            Self::All { .. } => false,
+            Self::All { .. } | Self::Matching(_) => false,
+        }
+    }
+
+    /// Whether every process is to be met, whoever is kept of them.
+    pub fn meets_all(&self) -> bool {
+        matches!(self, Self::All { .. } | Self::Matching(_))
+    }
+
+    /// Whether kernel threads are met with all.
+    pub fn kernel_threads(&self) -> bool {
+        matches!(
+            self,
+            Self::All {
+                kernel_threads: true
+            }
+        )
+    }
+
+    /// What those who are watched must match, if anything.
+    pub fn conditions(&self) -> Option<&Arc<Rules>> {
+        match self {
+            Self::Matching(rules) => Some(rules),
+            _ => None,
         }
     }
 

@@ -53,8 +53,8 @@ impl KernelRoad {
         let scope = match selection {
             Selection::Processes { .. } => Scope::Chosen,
             Selection::Command => Scope::Exec,
-            Selection::All { kernel_threads } => Scope::All {
-                kernel_threads: *kernel_threads,
+            Selection::All { .. } | Selection::Matching(_) => Scope::All {
+                kernel_threads: selection.kernel_threads(),
             },
         };
         let kernel = Kernel::load(Options {
@@ -68,7 +68,7 @@ impl KernelRoad {
             accounts: HashMap::new(),
             exits: Vec::new(),
             waited_for: selection.pids().iter().copied().collect(),
-            all: matches!(selection, Selection::All { .. }),
+            all: selection.meets_all(),
             losses: Losses::default(),
             verified: false,
             buffer: Vec::new(),

@@ -13,6 +13,7 @@ mod kernel_road;
 mod observed;
 mod overhead;
 mod proc_road;
+mod selector;
 mod verify;
 
 use std::collections::HashMap;
@@ -20,12 +21,13 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use log::warn;
+use log::{info, warn};
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, ProcRoot, ReadErrors};
+use crate::process::select::Rules;
 use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -37,6 +39,7 @@ use observed::{Observed, Times};
 pub use overhead::Contract;
 use overhead::Overhead;
 use proc_road::ProcRoad;
+use selector::Selector;
 
 /// Why collecting cannot begin or go on.
 #[derive(Debug, Error)]
@@ -71,6 +74,7 @@ struct Known {
 pub struct Collector {
     road: Road,
     selection: Selection,
+    selector: Selector,
     root: ProcRoot,
     times: Times,
     metadata: MetadataReader,
@@ -113,6 +117,7 @@ impl Collector {
         };
         Ok(Self {
             road,
+            selector: Selector::new(selection.conditions().cloned()),
             selection,
             metadata: MetadataReader::new(root.clone()),
             root,
@@ -127,6 +132,12 @@ impl Collector {
             host: None,
             tick: 0,
         })
+    }
+
+    /// Sets what watched processes are called; those that a rule matches are
+    /// chosen.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.selector.set_rules(rules);
     }
 
     /// How each probe does; empty without eBPF.
@@ -206,10 +217,20 @@ impl Collector {
             Road::Proc(road) => road.observe(&self.root, begin, &mut self.errors)?,
         };
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
-        let mut live = Vec::with_capacity(seen.live.len());
+        let met = seen.live.len();
+        // Of those who must match, few may.
+        let all = self.selection.conditions().is_none();
+        let mut live = Vec::with_capacity(if all { met } else { 0 });
+        self.selector.begin(begin);
         for observed in seen.live {
             let metadata = self.describe(&observed);
-            live.push(observed.sample(&self.times, metadata, self.selection.chooses()));
+            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+            if self.selector.keeps(&self.root, &mut sample) {
+                live.push(sample);
+            }
+        }
+        if self.tick == 0 && live.is_empty() && !all {
+            info!("no process matches yet; those that come will be seen");
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
@@ -219,8 +240,11 @@ impl Collector {
             let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
             let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
             sample.exit = ended.map(|(end, at)| end.exit(at));
-            exited.push(sample);
+            if self.selector.keeps(&self.root, &mut sample) {
+                exited.push(sample);
+            }
         }
+        self.selector.end();
         self.roll_up(&exited);
         let host = self.host(begin);
         self.known.retain(|_, known| known.tick == self.tick);
@@ -230,7 +254,7 @@ impl Collector {
         let agent = match &mut self.road {
             Road::Kernel(road) => {
                 let (health, overhead) = (&self.health, &self.overhead);
-                health.with_kernel(road, live.len(), &self.errors, overhead)
+                health.with_kernel(road, met, &self.errors, overhead)
             }
             Road::Proc(_) => self.health.without_kernel(&self.errors, &self.overhead),
         };

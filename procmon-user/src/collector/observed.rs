@@ -106,6 +106,7 @@ impl Observed {
             created_unix_ns,
             metadata,
             chosen,
+            matched: None,
             totals: self.totals,
             probes: self.probes.map(|mut probes| {
                 probes.since_unix_ns = since_unix_ns;

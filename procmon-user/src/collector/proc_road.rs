@@ -113,7 +113,9 @@ impl ProcRoad {
     fn pids(&mut self, root: &ProcRoot) -> Result<Vec<u32>, CollectError> {
         let mut pids = Vec::new();
         match &self.selection {
-            Selection::All { .. } => proc::list_pids(root, &mut self.buffer, &mut pids)?,
+            Selection::All { .. } | Selection::Matching(_) => {
+                proc::list_pids(root, &mut self.buffer, &mut pids)?
+            }
             Selection::Processes { .. } | Selection::Command => {
                 if self.selection.children() {
                     let roots: Vec<u32> = self.waited_for.keys().copied().collect();
@@ -130,10 +132,9 @@ impl ProcRoad {
     }
 
     fn wants(&self, reading: &Reading) -> bool {
-        match self.selection {
-            Selection::All { kernel_threads } => kernel_threads || !reading.facts.kernel_thread,
-            Selection::Processes { .. } | Selection::Command => true,
-        }
+        !self.selection.meets_all()
+            || self.selection.kernel_threads()
+            || !reading.facts.kernel_thread
     }
 }
 

@@ -33,6 +33,7 @@ pub mod system;
 pub mod tasks;
 mod text;
 pub mod tree;
+pub mod unit;
 pub mod uss;
 
 pub use dir::{ProcessDir, list_pids};

@@ -28,6 +28,7 @@ pub fn sample(pid: u32, executable: &str) -> ProcessSample {
             ..Metadata::default()
         }),
         chosen: true,
+        matched: None,
         totals: Totals::default(),
         probes: None,
         exit: None,

@@ -6,7 +6,7 @@ use super::ProcessId;
 use super::owners::Owners;
 use crate::proc::{
     Error, Malformed, ProcRoot, ProcessDir, ReadErrors, argv, cgroup, container, exe, stat, status,
-    tasks,
+    tasks, unit,
 };
 
 /// What is known of a process beside its numbers. What could not be read is
@@ -33,6 +33,8 @@ pub struct Metadata {
     pub container_id: Option<String>,
     /// Kubernetes pod uid, from the cgroup's path.
     pub pod_uid: Option<String>,
+    /// systemd unit, from the cgroup's path: `nginx.service`.
+    pub unit: Option<String>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
 }
@@ -112,6 +114,7 @@ impl MetadataReader {
             metadata.cgroup = Some(groups.path);
             metadata.container_id = groups.container_id;
             metadata.pod_uid = groups.pod_uid;
+            metadata.unit = groups.unit;
         }
         if !has_executable {
             return Ok(());
@@ -157,6 +160,7 @@ struct Groups {
     path: String,
     container_id: Option<String>,
     pod_uid: Option<String>,
+    unit: Option<String>,
 }
 
 impl Groups {
@@ -165,16 +169,18 @@ impl Groups {
     fn parse(text: &[u8]) -> Result<Self, Malformed> {
         let path = String::from_utf8_lossy(cgroup::path(text)?).into_owned();
         let others = cgroup::entries(text).map(|entry| String::from_utf8_lossy(entry.path));
-        let (mut container_id, mut pod_uid) = (None, None);
+        let (mut container_id, mut pod_uid, mut unit) = (None, None, None);
         for path in std::iter::once(path.as_str().into()).chain(others) {
             container_id =
                 container_id.or_else(|| container::container_id(&path).map(str::to_owned));
             pod_uid = pod_uid.or_else(|| container::pod_uid(&path));
+            unit = unit.or_else(|| unit::unit(&path).map(str::to_owned));
         }
         Ok(Self {
             path,
             container_id,
             pod_uid,
+            unit,
         })
     }
 }

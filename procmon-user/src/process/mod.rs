@@ -1,5 +1,6 @@
 //! What a process is, and what is known of it.
 
+pub mod command_line;
 pub mod errno;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -7,6 +8,7 @@ pub mod identity;
 pub mod metadata;
 pub mod owners;
 pub mod sample;
+pub mod select;
 pub mod signal;
 
 pub use identity::{Clock, ProcessId};

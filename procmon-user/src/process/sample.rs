@@ -5,6 +5,7 @@ use std::sync::Arc;
 use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::{Counter, Feature, Operation};
 
+use super::select::Matched;
 use super::{Metadata, ProcessId, errno};
 
 /// What the kernel keeps of a process. Times are ns, sizes bytes. `None` is a
@@ -217,6 +218,8 @@ pub struct ProcessSample {
     pub metadata: Arc<Metadata>,
     /// Chosen by `--pid`, `exec` or a rule: metrics of level `o` too.
     pub chosen: bool,
+    /// What the expression or rule that it matches says of it.
+    pub matched: Option<Arc<Matched>>,
     /// The kernel's totals.
     pub totals: Totals,
     /// The probes' counters; `None` without eBPF or for want of room.

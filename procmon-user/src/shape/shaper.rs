@@ -320,10 +320,8 @@ impl Shaper {
         let since = tick.since_unix_ns();
         for (place, sample) in tick.frame.processes.iter().enumerate() {
             let before = tick.sample_before(place);
-            let is_same = |before: &ProcessSample| {
-                by == GroupBy::Tree || Arc::ptr_eq(&before.metadata, &sample.metadata)
-            };
-            let kept = decided[place].group.filter(|_| before.is_some_and(is_same));
+            let stays = before.is_some_and(|before| group::stays(by, before, sample));
+            let kept = decided[place].group.filter(|_| stays);
             let group = kept.unwrap_or_else(|| self.group_of(tick, by, sample));
             decided[place].group = Some(group);
             self.groups.add_member(group, sample);
@@ -342,7 +340,7 @@ impl Shaper {
                     return group.expect("everyone is in a group");
                 }
             },
-            by => group::name(by, &sample.metadata),
+            by => group::name(by, sample),
         };
         let max_series = self.settings.max_series;
         self.groups.named(&name, tick.since_unix_ns(), max_series)

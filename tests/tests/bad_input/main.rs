@@ -4,6 +4,7 @@
 mod collectors;
 mod exec;
 mod mappings;
+mod matching;
 mod names;
 mod options;
 mod outputs;

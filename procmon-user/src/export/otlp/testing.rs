@@ -62,6 +62,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             ..Metadata::default()
         }),
         chosen: false,
+        matched: None,
         totals: Totals {
             uptime_ns: Some(1_000_000_000),
             user_ns: n(1),

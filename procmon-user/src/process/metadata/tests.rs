@@ -64,6 +64,7 @@ fn everything_there_is() {
             cgroup: Some(format!("/kubepods/burstable/pod{POD}/{CONTAINER}")),
             container_id: Some(CONTAINER.into()),
             pod_uid: Some(POD.into()),
+            unit: None,
             kernel_thread: false,
         }
     );
@@ -92,6 +93,7 @@ fn a_container_may_be_in_v1_trees_only() {
     );
     assert_eq!(metadata.container_id.as_deref(), Some(CONTAINER));
     assert_eq!(metadata.pod_uid, None);
+    assert_eq!(metadata.unit.as_deref(), Some("containerd.service"));
 }
 
 #[test]

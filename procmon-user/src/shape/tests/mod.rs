@@ -114,7 +114,7 @@ fn every_additive_metric_of_a_sum_is_the_sum_of_the_processes() {
         probes: sum.probes(0),
         ..sample(9)
     };
-    for row in PROCESS.iter().filter(|row| row.additive) {
+    for row in PROCESS.iter().filter(|row| row.is_of_groups()) {
         let read = |sample: &ProcessSample| {
             let mut values = Values::new();
             let reading = ProcessReading {

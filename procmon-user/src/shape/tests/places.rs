@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::process::Metadata;
+use crate::process::select::Matched;
 
 /// A process that holds this much memory and has had this much CPU time.
 fn with(pid: u32, rss: u64, cpu: u64) -> ProcessSample {
@@ -126,6 +127,20 @@ fn of(pid: u32, set: impl FnOnce(&mut Metadata)) -> ProcessSample {
     sample
 }
 
+/// A process that a rule chose.
+fn ruled(pid: u32, rule: &str) -> ProcessSample {
+    ProcessSample {
+        matched: Some(Arc::new(Matched {
+            rule: 0,
+            name: rule.to_owned(),
+            target: None,
+            task_id: None,
+            attributes: vec![],
+        })),
+        ..process(pid, 1)
+    }
+}
+
 /// Names and members of the groups.
 fn groups(view: &View) -> Vec<(String, u64)> {
     let groups = view.folding.groups.iter();
@@ -153,6 +168,8 @@ fn groups_are_by_what_their_members_have_in_common() {
             m.owner = Some("root".to_owned());
         }),
         of(6, |m| m.pod_uid = Some("p".to_owned())),
+        of(7, |m| m.unit = Some("nginx.service".to_owned())),
+        ruled(8, "databases"),
     ];
     let by = |by| {
         let view = grouped(by).next(live.clone(), vec![]);
@@ -166,16 +183,21 @@ fn groups_are_by_what_their_members_have_in_common() {
             .map(|(name, n)| ((*name).to_owned(), *n))
             .collect()
     };
-    assert_eq!(by(GroupBy::Container), named(&[("_NONE", 4), ("c1", 2)]));
+    assert_eq!(by(GroupBy::Container), named(&[("_NONE", 6), ("c1", 2)]));
+    assert_eq!(
+        by(GroupBy::Unit),
+        named(&[("_NONE", 7), ("nginx.service", 1)])
+    );
+    assert_eq!(by(GroupBy::Rule), named(&[("_NONE", 7), ("databases", 1)]));
     assert_eq!(
         by(GroupBy::Executable),
-        named(&[("nginx", 1), ("program", 5)])
+        named(&[("nginx", 1), ("program", 7)])
     );
     assert_eq!(
         by(GroupBy::User),
-        named(&[("1000", 1), ("_NONE", 4), ("root", 1)])
+        named(&[("1000", 1), ("_NONE", 6), ("root", 1)])
     );
-    assert_eq!(by(GroupBy::Pod), named(&[("_NONE", 5), ("p", 1)]));
+    assert_eq!(by(GroupBy::Pod), named(&[("_NONE", 7), ("p", 1)]));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::settings::{Settings, Temporality};
 use crate::analysis::Derived;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
+use crate::process::select::Matched;
 use crate::process::{Metadata, ProbeCounters, ProcessId, ProcessSample};
 use crate::shape::View;
 
@@ -56,6 +57,7 @@ pub struct Encoder {
 #[derive(Debug)]
 struct Tracked {
     metadata: Arc<Metadata>,
+    matched: Option<Arc<Matched>>,
     /// Field 1 of its `ResourceMetrics`, encoded.
     resource: Box<[u8]>,
     created_unix_ns: u64,
@@ -122,20 +124,22 @@ impl Encoder {
     /// until it is put back.
     fn track(&mut self, sample: &ProcessSample, was_folded: bool, at_unix_ns: u64) -> Tracked {
         let mut tracked = match self.tracked.remove(&sample.id) {
-            Some(tracked) if is_same(&tracked.metadata, &sample.metadata) => tracked,
+            Some(tracked) if tracked.is_described_by(sample) => tracked,
             Some(mut tracked) => {
                 let resource = encoded_resource(&self.resources, sample);
                 if tracked.resource != resource {
-                    // An exec made it a new resource: the old one's series end.
+                    // An exec or a rule made it a new resource: the old one's series end.
                     self.end(&tracked, at_unix_ns);
                     tracked.sent = SeriesSet::default();
                     tracked.resource = resource;
                 }
                 tracked.metadata = Arc::clone(&sample.metadata);
+                tracked.matched.clone_from(&sample.matched);
                 tracked
             }
             None => Tracked {
                 metadata: Arc::clone(&sample.metadata),
+                matched: sample.matched.clone(),
                 resource: encoded_resource(&self.resources, sample),
                 created_unix_ns: sample.created_unix_ns,
                 since_unix_ns: [0; 1 + Feature::COUNT],
@@ -256,6 +260,15 @@ impl Encoder {
 }
 
 impl Tracked {
+    /// Whether what its resource is made of is as it was.
+    fn is_described_by(&self, sample: &ProcessSample) -> bool {
+        let matched = match (&self.matched, &sample.matched) {
+            (Some(before), Some(now)) => is_same(before, now),
+            (before, now) => before.is_none() && now.is_none(),
+        };
+        matched && is_same(&self.metadata, &sample.metadata)
+    }
+
     /// The sums of probes that were away begin anew.
     fn begin_anew(&mut self, probes: &ProbeCounters, series: &Series) {
         let features = Feature::ALL.iter().map(|feature| Some(*feature));
@@ -288,7 +301,7 @@ fn start(row: &Metric<ProcessRead>, tracked: &Tracked) -> u64 {
     }
 }
 
-fn is_same(a: &Arc<Metadata>, b: &Arc<Metadata>) -> bool {
+fn is_same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
 

@@ -39,6 +39,8 @@ impl Resources {
     /// The resource of a process.
     pub fn of(&self, sample: &ProcessSample) -> Resource {
         let metadata = &sample.metadata;
+        let matched = sample.matched.as_deref();
+        let target = matched.and_then(|matched| matched.target.as_deref());
         let created = rfc3339(sample.created_unix_ns);
         let mut attributes = Attributes(Vec::with_capacity(16 + self.extra.len()));
         let executable = Some(metadata.executable.as_str()).filter(|name| !name.is_empty());
@@ -50,13 +52,19 @@ impl Resources {
         attributes.int("process.user.id", metadata.user_id);
         attributes.string("container.id", metadata.container_id.as_deref());
         attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
+        let task = matched.and_then(|matched| matched.task_id.as_deref());
+        attributes.string("procmon.task.id", task);
         self.host(&mut attributes);
         if self.service_instance {
             let instance = instance_id(&self.host, sample.id.pid, &created);
-            attributes.string("service.name", executable.or(Some("unknown_service")));
+            let name = target.or(executable).or(Some("unknown_service"));
+            attributes.string("service.name", name);
             attributes.string("service.instance.id", Some(&instance));
+        } else {
+            attributes.string("service.name", target);
         }
-        self.complete(attributes)
+        let ruled = matched.map_or(&[][..], |matched| &matched.attributes);
+        self.complete(attributes, ruled)
     }
 
     /// The resource of a group of processes: `by` and `name` tell it.
@@ -70,7 +78,7 @@ impl Resources {
             attributes.string("service.name", Some(name));
             attributes.string("service.instance.id", Some(&instance));
         }
-        self.complete(attributes)
+        self.complete(attributes, &[])
     }
 
     fn host(&self, attributes: &mut Attributes) {
@@ -81,8 +89,13 @@ impl Resources {
         attributes.string("os.type", Some("linux"));
     }
 
-    fn complete(&self, mut attributes: Attributes) -> Resource {
-        for (key, value) in &self.extra {
+    /// Adds what a rule and what the environment say. No key is there twice.
+    fn complete(&self, mut attributes: Attributes, ruled: &[(String, String)]) -> Resource {
+        for (key, value) in ruled {
+            attributes.string(key, Some(value));
+        }
+        let said = |key: &str| ruled.iter().any(|(ruled, _)| ruled == key);
+        for (key, value) in self.extra.iter().filter(|(key, _)| !said(key)) {
             attributes.string(key, Some(value));
         }
         Resource {
@@ -113,6 +126,7 @@ fn is_ours(key: &str) -> bool {
             key,
             "container.id"
                 | "k8s.pod.uid"
+                | "procmon.task.id"
                 | "host.name"
                 | "host.id"
                 | "host.arch"
@@ -146,3 +160,6 @@ impl Attributes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
