@@ -8,6 +8,38 @@ use crate::process::ProcessSample;
 
 use super::group::Group;
 
+/// Room for the series of processes.
+pub struct Room<'a> {
+    /// How many series there may be.
+    pub left: u64,
+    /// How many each process has.
+    pub series: &'a [u64],
+}
+
+impl Room<'_> {
+    /// Whether there is room for everybody.
+    pub fn holds_all(&self) -> bool {
+        self.series.iter().sum::<u64>() <= self.left
+    }
+
+    /// How many processes there could be room for at most.
+    pub fn most(&self) -> usize {
+        let least = self.series.iter().min().copied().unwrap_or(0).max(1);
+        usize::try_from(self.left / least).unwrap_or(usize::MAX)
+    }
+
+    /// For how many of these there is room, one after the other.
+    pub fn holds(&self, places: &[u32]) -> usize {
+        let mut left = self.left;
+        let fits = |place: &&u32| {
+            let rest = left.checked_sub(self.series[**place as usize]);
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        places.iter().take_while(fits).count()
+    }
+}
+
 /// Counts points.
 struct Count {
     points: u64,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use log::warn;
 
+use super::cap::{self, Room};
 use super::fold::Before;
 use super::group::{self, Groups, Place};
 use super::settings::{GroupBy, Settings};
 use super::top_n::{Ranking, STICKY_TICKS, scores};
 use super::tree::{self, Tree};
-use super::{Folding, Own, View, cap};
+use super::{Folding, Own, View};
 use crate::analysis::Derived;
 use crate::frame::Frame;
 use crate::process::identity::TICKS_PER_SECOND;
@@ -195,16 +196,20 @@ impl Shaper {
                 None => NEW,
             })
             .collect();
-        let mut order = self.order(tick, most, &mut decided);
-        if let (Some(series), Some(cap)) = (&series, self.settings.max_series) {
-            let mut left = cap.saturating_sub(self.groups.series());
-            let fits = order.iter().take_while(|place| {
-                let rest = left.checked_sub(series[**place as usize]);
-                left = rest.unwrap_or(0);
-                rest.is_some()
-            });
-            order.truncate(fits.count());
-        }
+        let room = self.room(&series);
+        let mut order = match &room {
+            _ if most == 0 => Vec::new(),
+            // Nobody has to go before anybody else.
+            room if most == tick.len() && room.as_ref().is_none_or(Room::holds_all) => {
+                (0..).take(most).collect()
+            }
+            Some(room) => {
+                let mut order = self.order(tick, most.min(room.most()), &mut decided);
+                order.truncate(room.holds(&order));
+                order
+            }
+            None => self.order(tick, most, &mut decided),
+        };
         for place in &order {
             decided[*place as usize].own = true;
         }
@@ -250,16 +255,19 @@ impl Shaper {
         (folding, decided)
     }
 
+    /// The room there is for processes; `None` when it has no bounds.
+    fn room<'a>(&self, series: &'a Option<Vec<u64>>) -> Option<Room<'a>> {
+        let cap = self.settings.max_series?;
+        Some(Room {
+            left: cap.saturating_sub(self.groups.series()),
+            series: series.as_ref()?,
+        })
+    }
+
     /// The processes that are to have series of their own, this many at most:
     /// the chosen first, then those that keep their places, then the others,
     /// each from the first to the last.
     fn order(&self, tick: &Tick<'_>, most: usize, decided: &mut [Decided]) -> Vec<u32> {
-        if most == 0 {
-            return Vec::new();
-        }
-        if most >= tick.len() && self.settings.max_series.is_none() {
-            return (0..).take(tick.len()).collect();
-        }
         let mut chosen = Ranking::new(most);
         let mut others = Ranking::new(most);
         for (place, sample) in (0..).zip(&tick.frame.processes) {
