@@ -74,6 +74,30 @@ pub const KEYS: &[Key] = &[
         "How long the cost is looked at before it is judged."
     ),
     key!(
+        select.top,
+        "OTLP sends series of so many processes, those that take most; the rest is one resource, \
+         `other`."
+    )
+    .flag("--top"),
+    key!(
+        select.group_by,
+        "OTLP sends one resource a group of processes instead of one a process."
+    )
+    .example("container")
+    .flag("--group-by"),
+    key!(
+        select.max_series,
+        "The most series OTLP sends; the least important processes are folded into `other`."
+    )
+    .example("50000")
+    .flag("--max-series"),
+    key!(
+        select.rules,
+        "What processes are called, and whom `run` watches when no option says so; the first that \
+         matches a process counts. See the README."
+    )
+    .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#),
+    key!(
         kernel.max_processes,
         "Room for so many processes in the kernel's map; `auto` is four times the tasks that live \
          at the start, at least 65,536."
@@ -175,7 +199,6 @@ pub const LATER: &[&str] = &[
     "metrics",
     "profile",
     "profiles",
-    "select",
     "state_dir",
 ];
 

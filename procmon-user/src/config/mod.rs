@@ -12,7 +12,9 @@ mod print;
 mod quantity;
 mod read;
 pub mod reference;
+mod rules;
 mod seeds;
+mod select;
 mod suggest;
 mod tree;
 mod value;
@@ -27,6 +29,8 @@ pub use load::{Loaded, load};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
+pub use rules::RuleList;
+pub use select::{MaxSeries, Select, Top};
 pub use value::FilePath;
 
 /// Reads one variable of the environment.
@@ -41,6 +45,8 @@ pub struct Config {
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
     pub overhead_period: Period,
+    /// Who of all processes is sent, and as what.
+    pub select: Select,
     /// The kernel half.
     pub kernel: Kernel,
     /// Where to.
@@ -90,6 +96,7 @@ impl Default for Config {
             interval: Interval(second),
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),
+            select: Select::default(),
             kernel: Kernel {
                 max_processes: Auto(None),
                 events_buffer: Auto(None),

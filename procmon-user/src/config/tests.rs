@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::keys::{KEYS, LATER};
 use super::*;
+use crate::process::select::RuleSpec;
+use crate::shape::GroupBy;
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -63,6 +65,7 @@ fn every_key_of_a_file_is_taken_over() {
         "interval: 10s\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
+         select: {top: 20, group_by: container, max_series: 100, rules: [{match: pid == 1}]}\n\
          kernel: {max_processes: 1000, events_buffer: 64KiB}\n\
          export:\n\
         \x20 otlp:\n\
@@ -85,6 +88,15 @@ fn every_key_of_a_file_is_taken_over() {
         interval: seconds(10),
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
+        select: Select {
+            top: Top(20),
+            group_by: Some(GroupBy::Container),
+            max_series: Some(MaxSeries(100)),
+            rules: RuleList(vec![RuleSpec {
+                condition: "pid == 1".to_owned(),
+                ..RuleSpec::default()
+            }]),
+        },
         kernel: Kernel {
             max_processes: Auto(Some(Processes(1000))),
             events_buffer: Auto(Some(RingBytes(65536))),

@@ -1,4 +1,4 @@
-//! Views into OTLP: one `ResourceMetrics` a process, in batches of bounded size.
+//! Views into OTLP: one `ResourceMetrics` a process or group, in batches of bounded size.
 //!
 //! The SDK cannot do this: it has one resource a provider, no split, and no
 //! way to say that a series has ended. The bytes are made here and travel as
@@ -20,6 +20,7 @@ use crate::shape::View;
 
 mod batch;
 mod delta;
+mod group;
 pub mod resource;
 mod series;
 
@@ -27,6 +28,7 @@ pub use batch::Batch;
 
 use batch::Writer;
 use delta::{Last, is_delta, since};
+use group::{GroupId, TrackedGroup};
 use resource::Resources;
 use series::{Message, Series, SeriesId, SeriesSet, Stamp};
 
@@ -45,6 +47,7 @@ pub struct Encoder {
     series: Series,
     message: Message,
     tracked: HashMap<ProcessId, Tracked>,
+    groups: HashMap<GroupId, TrackedGroup>,
     views: u64,
     live_series: u64,
     writer: Writer,
@@ -63,6 +66,9 @@ struct Tracked {
     sent: SeriesSet,
     /// Kept for delta temporality only.
     last: HashMap<SeriesId, Last>,
+    /// Its first deltas would tell again what a group's have told: it was
+    /// folded until now.
+    begins_without: bool,
     /// The number of the last view it was in.
     seen: u64,
 }
@@ -80,26 +86,32 @@ impl Encoder {
             series: Series::default(),
             message: Message::new(settings.temporality),
             tracked: HashMap::new(),
+            groups: HashMap::new(),
             views: 0,
             live_series: 0,
             writer: Writer::new(settings.batch_bytes),
         }
     }
 
-    /// The batches of a view: live processes, then those that have ended.
+    /// The batches of a view: live processes, then those that have ended, then
+    /// groups.
     pub fn encode(&mut self, view: &View) -> Vec<Batch> {
         let frame = &view.frame;
         self.views += 1;
         self.live_series = 0;
-        for (sample, derived) in view.processes() {
-            let mut tracked = self.track(sample, frame.at_unix_ns);
-            self.live_series += self.values(&mut tracked, sample, Some(derived), frame.at_unix_ns);
+        for own in view.own_series() {
+            let sample = own.sample;
+            let mut tracked = self.track(sample, own.was_folded, frame.at_unix_ns);
+            let derived = Some(own.derived);
+            self.live_series += self.values(&mut tracked, sample, derived, frame.at_unix_ns);
+            tracked.begins_without = false;
             self.tracked.insert(sample.id, tracked);
         }
-        for sample in &frame.exited {
+        for sample in view.own_ended() {
             self.exited(sample, frame.at_unix_ns);
         }
         self.vanished(frame.at_unix_ns);
+        self.live_series += self.groups(view);
         self.writer.finish()
     }
 
@@ -110,7 +122,7 @@ impl Encoder {
 
     /// What is remembered of a process, up to date. It is out of the table
     /// until it is put back.
-    fn track(&mut self, sample: &ProcessSample, at_unix_ns: u64) -> Tracked {
+    fn track(&mut self, sample: &ProcessSample, was_folded: bool, at_unix_ns: u64) -> Tracked {
         let mut tracked = match self.tracked.remove(&sample.id) {
             Some(tracked) if tracked.is_described_by(sample) => tracked,
             Some(mut tracked) => {
@@ -133,6 +145,7 @@ impl Encoder {
                 since_unix_ns: [0; 1 + Feature::COUNT],
                 sent: SeriesSet::default(),
                 last: HashMap::new(),
+                begins_without: was_folded,
                 seen: 0,
             },
         };
@@ -160,7 +173,7 @@ impl Encoder {
             if row.level == Level::OptIn && !sample.chosen {
                 continue;
             }
-            let may_be_quiet = row.source == Source::Probe && row.instrument == Instrument::Counter;
+            let may_be_quiet = row.may_be_quiet();
             let delta = is_delta(self.temporality, row.instrument);
             let stamp = Stamp {
                 start_unix_ns: start(row, tracked).min(time_unix_ns),
@@ -168,7 +181,7 @@ impl Encoder {
             };
             let mut point = |attributes: &[(&'static str, &str)], value: Value<'_>| {
                 let id = self.series.id(index, attributes);
-                if may_be_quiet && !sample.chosen && is_zero(value) && !tracked.sent.contains(id) {
+                if may_be_quiet && !sample.chosen && value.is_zero() && !tracked.sent.contains(id) {
                     return;
                 }
                 tracked.sent.insert(id);
@@ -177,6 +190,9 @@ impl Encoder {
                     return;
                 }
                 let last = tracked.last.insert(id, Last::of(value, time_unix_ns));
+                if last.is_none() && tracked.begins_without {
+                    return;
+                }
                 let (start, change) = since(last, value, stamp.start_unix_ns);
                 let stamp = Stamp {
                     start_unix_ns: start,
@@ -197,7 +213,7 @@ impl Encoder {
             return;
         }
         let end = sample.exit.map_or(at_unix_ns, |exit| exit.at_unix_ns);
-        let mut tracked = self.track(sample, at_unix_ns);
+        let mut tracked = self.track(sample, false, at_unix_ns);
         self.values(&mut tracked, sample, None, end);
         self.end(&tracked, at_unix_ns.max(end + END_AFTER_NS));
     }
@@ -287,14 +303,6 @@ fn start(row: &Metric<ProcessRead>, tracked: &Tracked) -> u64 {
 
 fn is_same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
     Arc::ptr_eq(a, b) || a == b
-}
-
-fn is_zero(value: Value<'_>) -> bool {
-    match value {
-        Value::Int(value) => value == 0,
-        Value::Float(value) => value == 0.0,
-        Value::Histogram(histogram) => histogram.count() == 0,
-    }
 }
 
 fn encoded_resource(resources: &Resources, sample: &ProcessSample) -> Box<[u8]> {
