@@ -123,16 +123,18 @@ fn rule(node: &Node) -> Result<RuleSpec, Vec<Mistake>> {
     let Err(error) = Rules::new(vec![spec.clone()]) else {
         return Ok(spec);
     };
-    let key = match &error.problem {
-        RuleProblem::Match(_) => "match",
-        RuleProblem::Empty(key) => key,
-        RuleProblem::Attribute { .. } => "attributes",
-    };
-    let at = value(key).map_or(node, |(_, value)| value);
     let at = match &error.problem {
-        RuleProblem::Match(error) => place(at, error),
-        _ => at.origin.clone(),
+        RuleProblem::Match(error) => value("match").map(|(_, node)| place(node, error)),
+        RuleProblem::Empty(key) => value(key).map(|(_, node)| node.origin.clone()),
+        RuleProblem::Attribute { key, .. } => value("attributes").and_then(|(_, node)| {
+            let Content::Map(pairs) = &node.content else {
+                return None;
+            };
+            let pair = pairs.iter().find(|(name, _)| name.text == *key);
+            pair.map(|(name, _)| name.origin.clone())
+        }),
     };
+    let at = at.unwrap_or_else(|| node.origin.clone());
     Err(vec![Mistake::new(&at, error.problem.to_string())])
 }
 
