@@ -66,7 +66,7 @@ pub struct Folding {
     #[arg(long, value_name = "KEY")]
     group_by: Option<GroupBy>,
     /// OTLP: the most series, at least 100; the least important processes are folded
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(LEAST_SERIES..))]
+    #[arg(long, value_name = "N", value_parser = max_series)]
     max_series: Option<u64>,
 }
 
@@ -170,6 +170,13 @@ impl std::str::FromStr for Budget {
     }
 }
 
+fn max_series(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|n| *n >= LEAST_SERIES);
+    number.ok_or_else(|| {
+        format!("write a number of at least {LEAST_SERIES}: what is folded needs series too")
+    })
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = time(text).map_err(|error| format!("{error}; from 10ms to 24h"))?;
     if (SHORTEST..=LONGEST).contains(&interval) {
@@ -215,6 +222,14 @@ mod tests {
                 wrong.parse::<Budget>().unwrap_err().contains("2%"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cap_leaves_room_for_what_is_folded() {
+        assert_eq!(max_series("100"), Ok(100));
+        for wrong in ["99", "0", "-5", "many", ""] {
+            assert!(max_series(wrong).unwrap_err().contains("at least 100"));
         }
     }
 

@@ -6,8 +6,11 @@
 mod cap;
 mod fold;
 mod group;
+mod key;
+mod order;
 mod settings;
 mod shaper;
+mod tick;
 mod top_n;
 mod tree;
 
