@@ -8,6 +8,9 @@ use super::failure::Failure;
 use crate::collector::Selection;
 use crate::process::select::{Expression, Rules};
 
+/// How much of what was asked for is said again, in characters.
+const LONGEST: usize = 120;
+
 /// Whom to watch: one of these ways.
 #[derive(Debug, Args)]
 pub struct Selecting {
@@ -15,13 +18,13 @@ pub struct Selecting {
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
     /// Watch what they fork, too
-    #[arg(long, requires = "pid", conflicts_with = "all")]
+    #[arg(long, requires = "pid", conflicts_with_all = ["all", "matching", "unit", "container"])]
     children: bool,
     /// Watch every process
     #[arg(long, conflicts_with = "pid")]
     all: bool,
     /// With --all: kernel threads too
-    #[arg(long, requires = "all", conflicts_with = "pid")]
+    #[arg(long, requires = "all", conflicts_with_all = ["pid", "matching", "unit", "container"])]
     kernel_threads: bool,
     /// Watch the processes of which this holds, whenever they come; given more
     /// than once, of which any holds
@@ -89,7 +92,7 @@ impl Selecting {
 
     /// The same in words.
     pub fn whom(&self) -> String {
-        let or = |words: &[String]| words.join(" or ");
+        let or = |words: &[String]| shortened(&words.join(" or "));
         if self.all {
             return "every process".to_owned();
         }
@@ -106,4 +109,17 @@ impl Selecting {
         let children = if self.children { " and children" } else { "" };
         format!("pid {}{children}", pids.join(", "))
     }
+}
+
+/// What was asked for, in one line of a log.
+fn shortened(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push_str("...");
+    }
+    line
 }

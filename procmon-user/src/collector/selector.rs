@@ -3,12 +3,16 @@
 //! An expression is asked at first sight and after each execve; one that asks
 //! for what changes by itself, at each tick.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::proc::ProcRoot;
 use crate::process::select::{Expression, Facts, Matched, Rules};
 use crate::process::{Metadata, ProcessId, ProcessSample, Totals, command_line};
+
+/// Bytes of a command line that is remembered.
+const LONGEST_ARGS: usize = 4 << 10;
 
 /// Judges processes.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ struct Judged {
     was_ruled: bool,
     /// User and system time, ns.
     cpu_ns: Option<u64>,
+    /// Its command line, when that is asked for at each tick.
+    args: Option<String>,
     /// The last pass that it was in.
     pass: u64,
 }
@@ -113,7 +119,11 @@ impl Selector {
         kept
     }
 
-    fn judge(&self, root: &ProcRoot, sample: &ProcessSample, before: Option<Judged>) -> Judged {
+    fn judge(&self, root: &ProcRoot, sample: &ProcessSample, mut before: Option<Judged>) -> Judged {
+        let same = before.as_mut().filter(|before| before.is_of(sample));
+        let remembered = same.and_then(|before| before.args.take());
+        let args = remembered.map_or_else(OnceCell::new, |args| OnceCell::from(Some(args)));
+        let read_args = || command_line::read(root, sample.id);
         let cpu_ns = cpu_ns(&sample.totals).filter(|_| self.asks_for_cpu);
         let cpu_before = before.as_ref().and_then(|before| before.cpu_ns);
         let mut answer = self.ask(&Facts {
@@ -126,7 +136,7 @@ impl Selector {
                 cpu_ns,
                 self.at_ns.saturating_sub(self.before_ns),
             ),
-            args: &|| command_line::read(root, sample.id),
+            args: &|| args.get_or_init(read_args).as_deref(),
         });
         let (mut was_kept, mut was_ruled) = (answer.kept, answer.ruled);
         if let Some(before) = before {
@@ -143,8 +153,16 @@ impl Selector {
             was_kept,
             was_ruled,
             cpu_ns,
+            args: args
+                .into_inner()
+                .flatten()
+                .filter(|args| self.remembers(args)),
             pass: self.pass,
         }
+    }
+
+    fn remembers(&self, args: &str) -> bool {
+        self.changes && args.len() <= LONGEST_ARGS
     }
 
     fn ask(&self, facts: &Facts<'_>) -> Answer {

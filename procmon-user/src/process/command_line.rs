@@ -1,5 +1,5 @@
 //! The whole command line of a process. It may hold secrets: it is read for
-//! expressions that ask for it, and neither kept nor exported.
+//! expressions that ask for it, and never exported.
 
 use super::ProcessId;
 use crate::proc::{ProcRoot, ProcessDir, stat, tasks};

@@ -79,6 +79,7 @@ fn ways_to_choose_exclude_each_other() {
         let all = Procmon::new("run").arg("--all").args(one);
         assert_refused(&all, 2, &["--all", one[0]]);
     }
-    let children = matching("pid == 1").arg("--children");
-    assert_refused(&children, 2, &["--"]);
+    for more in ["--children", "--kernel-threads"] {
+        assert_refused(&matching("pid == 1").arg(more), 2, &["--match", more]);
+    }
 }

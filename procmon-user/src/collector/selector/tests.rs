@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::proc::{ReadErrors, read_totals};
 use crate::process::fixture::{self, SECOND};
 use crate::process::select::RuleSpec;
 
@@ -173,4 +174,24 @@ fn what_was_captured_to_choose_is_kept_beside_what_a_rule_says() {
     assert_eq!(matched.target.as_deref(), Some("seven"));
     let letter = ("procmon.match.letter".to_owned(), "a".to_owned());
     assert_eq!(matched.attributes, [letter]);
+}
+
+#[test]
+fn a_command_line_is_remembered_only_where_it_is_asked_for_at_each_tick() {
+    let (root, pid) = (ProcRoot::system(), std::process::id());
+    let own = read_totals(&root, pid, &mut ReadErrors::default());
+    let mut sample = fixture::sample(7, "a");
+    sample.id = own.unwrap().id;
+    let arguments: Vec<String> = std::env::args().collect();
+    for (expression, remembered) in [
+        ("args =~ '.' and not rss > 1GiB", Some(arguments.join(" "))),
+        ("args =~ '.'", None),
+        ("rss > 1GiB or age > 1s", None),
+    ] {
+        let mut selector = wanting(expression);
+        for tick in 1..=2 {
+            keeps(&mut selector, tick * SECOND, &mut sample);
+            assert_eq!(selector.known[&sample.id].args, remembered, "{expression}");
+        }
+    }
 }

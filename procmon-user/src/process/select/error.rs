@@ -14,7 +14,7 @@ const LONGEST_WORD: usize = 40;
 pub struct ExpressionError {
     what: String,
     at: Range<usize>,
-    /// `None`: the expression is too long to be shown.
+    /// `None`: there is nothing to show, or too much.
     source: Option<String>,
 }
 

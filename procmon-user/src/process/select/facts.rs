@@ -17,8 +17,8 @@ pub struct Facts<'a> {
     pub rss: Option<u64>,
     /// CPU use since the last tick, cores.
     pub cpu: Option<f64>,
-    /// Reads its whole command line, which nobody keeps: it may hold secrets.
-    pub args: &'a dyn Fn() -> Option<String>,
+    /// Its whole command line, read when it is asked for: it may hold secrets.
+    pub args: &'a dyn Fn() -> Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -32,7 +32,7 @@ impl<'a> Facts<'a> {
             TextField::Cgroup => metadata.cgroup.as_ref(),
             TextField::Container => metadata.container_id.as_ref(),
             TextField::Path => return metadata.path.as_ref().map(|path| path.to_string_lossy()),
-            TextField::Args => return (self.args)().map(Cow::Owned),
+            TextField::Args => return (self.args)().map(Cow::Borrowed),
             TextField::User => {
                 let id = || metadata.user_id.map(|id| Cow::Owned(id.to_string()));
                 return metadata.owner.as_deref().map(Cow::Borrowed).or_else(id);

@@ -1,6 +1,7 @@
 //! Selection: expressions that tell which processes are meant, and rules that
 //! say what those are called.
 
+mod comparison;
 mod error;
 mod expression;
 mod facts;
@@ -49,7 +50,7 @@ impl Expression {
     /// # Errors
     /// When no container can have this id; says why.
     pub fn of_container(id: &str) -> Result<Self, String> {
-        let id = parser::container_id(id)?;
+        let id = comparison::container_id(id)?;
         Ok(Self::equals(TextField::Container, "container", &id))
     }
 }

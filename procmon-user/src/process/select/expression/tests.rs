@@ -33,7 +33,7 @@ fn ask(expression: &str, metadata: &Metadata) -> Option<Captures> {
         age_ns: Some(300_000_000_000),
         rss: Some(1 << 30),
         cpu: Some(0.5),
-        args: &|| Some("postgres -D /var/lib/postgresql".into()),
+        args: &|| Some("postgres -D /var/lib/postgresql"),
     })
 }
 
