@@ -1,6 +1,6 @@
 //! Decides which processes have series of their own, and folds the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use log::warn;
 
@@ -120,13 +120,6 @@ impl Shaper {
         let groups = self.groups.now(since, at);
         self.groups.end();
 
-        let folded = decided.iter().enumerate().filter(|(_, one)| !one.own);
-        let series_folded = folded
-            .map(|(place, _)| match &series {
-                Some(series) => series[place],
-                None => tick.series(place),
-            })
-            .sum();
         let live = (0..).zip(&decided).filter(|(_, one)| one.own);
         let own = Own {
             live: live.map(|(place, one)| (place, one.was_folded)).collect(),
@@ -135,7 +128,7 @@ impl Shaper {
         let folding = Folding {
             own: Some(own),
             groups,
-            series_folded,
+            series_folded: OnceLock::new(),
         };
         (folding, decided)
     }

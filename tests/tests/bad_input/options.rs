@@ -57,7 +57,7 @@ fn options_that_need_another_one_say_so() {
 fn what_cannot_be_folded_by_is_told_what_can() {
     for (option, wrong, hint) in [
         ("--top", "many", "--top <N>"),
-        ("--top", "-1", "--top"),
+        ("--top", "-1", "--top <N>"),
         (
             "--group-by",
             "colour",
@@ -66,7 +66,7 @@ fn what_cannot_be_folded_by_is_told_what_can() {
         ("--max-series", "99", "at least 100"),
         ("--max-series", "few", "at least 100"),
     ] {
-        assert_refused(&run(&[option, wrong]), 2, &[option, hint]);
+        assert_refused(&run(&[&format!("{option}={wrong}")]), 2, &[option, hint]);
     }
 }
 
