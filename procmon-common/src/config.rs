@@ -24,6 +24,13 @@ pub struct Config {
     pub rss_stride: u32,
     /// Ring buffer bytes that may wait before user space is woken.
     pub wakeup_bytes: u32,
+    /// Note the processes' control groups: this kernel has them as expected.
+    pub cgroups: u32,
+    /// Where `css_set.subsys` has the memory controller's state; [`ABSENT`]
+    /// where no version 1 hierarchy has that controller.
+    pub memory_state: u32,
+    /// The number of that hierarchy (`cgroup_root.hierarchy_id`).
+    pub memory_hierarchy: u32,
 }
 
 /// The global variable of the [`Config`].

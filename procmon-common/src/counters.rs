@@ -204,6 +204,13 @@ indexed! {
         ExitRecordLost,
         /// A counter was not kept because its process had found no room.
         UpdateWithoutProcess,
+        /// A change of a tree of control groups found the ring buffer full: the
+        /// trees are walked anew.
+        CgroupChange,
+        /// A control group found no room in user space's table: the processes in
+        /// it that are gone before they are read have no group. User space
+        /// writes it.
+        CgroupForgotten,
         /// A tick began late, or was left out. User space writes it.
         LateTick,
         /// A consumer was too slow for a view. User space writes it.
@@ -221,6 +228,8 @@ impl Loss {
             Self::ExitRecordDeferred => ("exit", "buffer_full_deferred"),
             Self::ExitRecordLost => ("exit", "buffer_full"),
             Self::UpdateWithoutProcess => ("update", "no_process"),
+            Self::CgroupChange => ("cgroup", "buffer_full"),
+            Self::CgroupForgotten => ("cgroup", "table_full"),
             Self::LateTick => ("tick", "late"),
             Self::ViewDropped => ("frame", "dropped"),
         }

@@ -129,6 +129,24 @@ fields! {
     TableSize => "fdtable", "max_fds", Integer(4);
     /// Bitmap of the open ones.
     TableOpen => "fdtable", "open_fds", Pointer;
+    /// The control groups of a task, in all trees.
+    TaskCgroups => "task_struct", "cgroups", Pointer;
+    /// The one in the tree of version 2.
+    SetDefault => "css_set", "dfl_cgrp", Pointer;
+    /// The group that a controller's state is of.
+    StateGroup => "cgroup_subsys_state", "cgroup", Pointer;
+    /// A group's directory.
+    GroupNode => "cgroup", "kn", Pointer;
+    /// The tree a group is in.
+    GroupRoot => "cgroup", "root", Pointer;
+    /// The state, of no controller, of the group it is in.
+    GroupParent => "cgroup", "self.parent", Pointer;
+    /// A tree's number: 0 is version 2's.
+    RootHierarchy => "cgroup_root", "hierarchy_id", Integer(4);
+    /// A directory's id.
+    NodeId => "kernfs_node", "id", Integer(8);
+    /// A directory's name.
+    NodeName => "kernfs_node", "name", Pointer;
     /// Address family of a socket.
     SockFamily => "sock", "__sk_common.skc_family", Integer(2);
     /// Protocol of a socket.
@@ -143,4 +161,23 @@ fields! {
     Argument4 => "pt_regs", registers::ARGUMENT_4, Integer(8);
     /// Number of a system call.
     SyscallNumber => "pt_regs", registers::SYSCALL.0, Integer(registers::SYSCALL.1);
+}
+
+impl Field {
+    /// Whether only the control groups are read by it: those a kernel may be
+    /// built without.
+    pub const fn is_of_cgroups(self) -> bool {
+        matches!(
+            self,
+            Self::TaskCgroups
+                | Self::SetDefault
+                | Self::StateGroup
+                | Self::GroupNode
+                | Self::GroupRoot
+                | Self::GroupParent
+                | Self::RootHierarchy
+                | Self::NodeId
+                | Self::NodeName
+        )
+    }
 }

@@ -5,6 +5,7 @@
 //! plain `#[repr(C)]` integers cross; their sizes are asserted at compile time.
 #![no_std]
 
+pub mod cgroups;
 pub mod config;
 pub mod counters;
 pub mod features;
@@ -14,6 +15,7 @@ pub mod probes;
 pub mod records;
 pub mod tasks;
 
+pub use cgroups::{CgroupIds, CgroupRecord};
 pub use config::Config;
 pub use counters::{Counter, Loss, Operation};
 pub use features::{Feature, Features};

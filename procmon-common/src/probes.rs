@@ -13,6 +13,8 @@ pub enum Family {
     Sched,
     /// fork, exec, exit.
     Lifecycle,
+    /// Control groups.
+    Cgroup,
     /// Socket payload.
     Network,
     /// The task iterator.
@@ -142,6 +144,30 @@ pub const PROBES: &[Probe] = &[
         "process_exec",
         Family::Lifecycle,
         "sched_process_exec",
+    ),
+    btf(
+        "cgroup_mkdir",
+        "cgroup_mkdir",
+        Family::Cgroup,
+        "cgroup_mkdir",
+    ),
+    btf(
+        "cgroup_rename",
+        "cgroup_rename",
+        Family::Cgroup,
+        "cgroup_rename",
+    ),
+    btf(
+        "cgroup_rmdir",
+        "cgroup_rmdir",
+        Family::Cgroup,
+        "cgroup_rmdir",
+    ),
+    btf(
+        "cgroup_attach",
+        "cgroup_attach",
+        Family::Cgroup,
+        "cgroup_attach_task",
     ),
     btf("switch", "context_switch", Family::Sched, "sched_switch"),
     part(

@@ -1,5 +1,6 @@
 //! The records that cross the boundary, and the maps' keys and values.
 
+use crate::cgroups::CgroupIds;
 use crate::counters::{Counter, WAIT_BUCKETS};
 use crate::oom::OomStat;
 use crate::tasks::ThreadStat;
@@ -77,6 +78,9 @@ pub struct ProcessEntry {
     /// What it held when the kernel chose it to be killed for want of memory,
     /// KiB; zeros if it was not, or where the kernel does not say.
     pub held: [u64; OomStat::COUNT],
+    /// The control groups it is in, or was in at its end; zeros where this
+    /// kernel does not say.
+    pub cgroups: CgroupIds,
     /// `signal_struct.prev_cputime` at the end, ns of user time.
     pub prev_utime: u64,
     /// `signal_struct.prev_cputime` at the end, ns of system time.
@@ -136,6 +140,22 @@ pub mod kind {
     pub const THREAD: u32 = 2;
     /// A [`super::EntryRecord`]: the process's entry follows its leader.
     pub const ENTRY: u32 = 3;
+    /// A [`super::StateRecord`].
+    pub const STATE: u32 = 4;
+}
+
+/// What a process does, counted or not: the host's processes are told by state.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct StateRecord {
+    /// [`kind::STATE`].
+    pub kind: u32,
+    /// The leader's `task_struct.__state`.
+    pub state: u32,
+    /// The leader's `task_struct.exit_state`.
+    pub exit_state: u32,
+    /// `signal_struct.nr_threads`.
+    pub threads: u32,
 }
 
 /// One thread, as the task iterator saw it.
@@ -209,6 +229,7 @@ pub struct EntryRecord {
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<EntryRecord>() == 8);
+    assert!(size_of::<StateRecord>() == 16);
     assert!(size_of::<ThreadState>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.

@@ -2,7 +2,7 @@
 //! `procmon_common::probes`, which add to the maps of [`maps`].
 //!
 //! Every event costs O(1) and makes no event of its own; the ring buffer
-//! carries exit records only.
+//! carries exit records, and the rare changes of the trees of control groups.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -12,7 +12,9 @@
 )]
 
 mod atomic;
+mod cgroups;
 mod count;
+mod events;
 mod iter;
 mod maps;
 mod members;

@@ -19,7 +19,8 @@ use crate::offsets::Object;
 pub static COUNTERS: HashMap<u32, ProcessEntry, 65536, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();
 
-/// Exit records: final [`ProcessEntry`]s.
+/// Exit records: final [`ProcessEntry`]s; and
+/// [`procmon_common::CgroupRecord`]s.
 #[btf_map]
 pub static EVENTS: RingBuf<ProcessEntry, { 8 << 20 }> = RingBuf::new();
 

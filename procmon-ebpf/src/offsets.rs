@@ -32,6 +32,9 @@ pub static CONFIG: Config = Config {
     rss_offset: 0,
     rss_stride: 0,
     wakeup_bytes: 0,
+    cgroups: 0,
+    memory_state: ABSENT,
+    memory_hierarchy: 0,
 };
 
 /// A kernel object.

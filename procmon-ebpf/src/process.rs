@@ -5,22 +5,17 @@ use core::ptr;
 use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::generated::{
     bpf_ktime_get_boot_ns, bpf_map_update_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
-    bpf_ringbuf_query,
 };
 use aya_log_ebpf::warn;
 use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
-use crate::atomic;
 use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
-use crate::offsets::{Object, address, config, load, peek, task_stat};
+use crate::offsets::{Object, address, load, peek, task_stat};
+use crate::{atomic, cgroups, events};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
-/// `bpf_ringbuf_query`: bytes not yet consumed (include/uapi/linux/bpf.h).
-const BPF_RB_AVAIL_DATA: u64 = 0;
-const BPF_RB_NO_WAKEUP: u64 = 1;
-const BPF_RB_FORCE_WAKEUP: u64 = 2;
 
 /// Whether a task is a kernel thread.
 #[inline(always)]
@@ -79,7 +74,8 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object, mm: u64) {
     }
 }
 
-/// Fills in what an execve changes: the program's name, the owner, the break.
+/// Fills in what an execve changes: the program's name, the owner, the break;
+/// and the control groups, which often change just before.
 ///
 /// # Safety
 /// As [`identify`].
@@ -90,6 +86,7 @@ pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object, mm: u64) 
         let cred: u64 = load(task, Field::TaskCred);
         (*entry).uid = peek(cred as Object, Field::CredUid);
         (*entry).brk = peek(mm as Object, Field::MmBrk);
+        cgroups::note(entry, load::<u64>(task, Field::TaskLeader) as Object);
         let signal: u64 = load(task, Field::TaskSignal);
         (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);
         executable(&raw mut (*entry).executable, task, mm);
@@ -168,6 +165,11 @@ pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
         let signal: u64 = load(task, Field::TaskSignal);
         let signal = signal as Object;
         (*entry).exit_ns = bpf_ktime_get_boot_ns();
+        // The leader's are the process's. When another thread is the last, the
+        // leader may have been freed: what is noted holds.
+        if load::<u32>(task, Field::TaskPid) == (*entry).pid {
+            cgroups::note(entry, task);
+        }
         (*entry).exit_code = peek(signal, Field::SignalExitCode);
         (*entry).max_rss_pages = peek(signal, Field::SignalMaxRss);
         if peek::<u64>(signal, Field::SignalOomMm) != 0 {
@@ -177,24 +179,10 @@ pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
         (*entry).prev_utime = peek(signal, Field::SignalPrevUtime);
         (*entry).prev_stime = peek(signal, Field::SignalPrevStime);
         (*entry).state = state::EXITED;
-        if EVENTS.output(&*entry, wakeup()) == Ok(()) {
+        if EVENTS.output(&*entry, events::for_an_end()) == Ok(()) {
             let _ = COUNTERS.remove((*entry).pid);
         } else {
             lose(Loss::ExitRecordDeferred);
         }
-    }
-}
-
-/// Wakes user space when enough has come together; it looks by itself at
-/// every tick.
-#[inline(always)]
-fn wakeup() -> u64 {
-    // SAFETY: the helper only reads the ring buffer's positions.
-    let waiting =
-        unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), BPF_RB_AVAIL_DATA) };
-    if waiting >= u64::from(config!(wakeup_bytes)) {
-        BPF_RB_FORCE_WAKEUP
-    } else {
-        BPF_RB_NO_WAKEUP
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    procmon::cli::main()
+    procmon::proc::statvfs::serve_if_asked().unwrap_or_else(procmon::cli::main)
 }

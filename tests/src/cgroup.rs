@@ -121,6 +121,12 @@ impl Cgroup {
         place.write("memory.max", &bytes.to_string())
     }
 
+    /// Takes a process in, with all its threads.
+    pub fn take(&self, pid: u32) -> Result<()> {
+        let mut places = self.places.iter();
+        places.try_for_each(|place| place.write("cgroup.procs", &pid.to_string()))
+    }
+
     /// A command that runs in it from its first instruction on, by way of a shell.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let enter = "while [ \"$1\" != -- ]; do echo $$ > \"$1\"; shift; done; shift; exec \"$@\"";

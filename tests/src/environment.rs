@@ -62,6 +62,11 @@ pub fn older_than(version: (u32, u32)) -> bool {
     kernel() < version
 }
 
+/// Whether programs can hang on the exits of functions: on arm64 since Linux 6.4.
+pub fn hooks_functions() -> bool {
+    !cfg!(target_arch = "aarch64") || !older_than((6, 4))
+}
+
 /// This kernel's version, to the series.
 ///
 /// # Panics

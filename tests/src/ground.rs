@@ -1,8 +1,13 @@
 //! What /proc and the kernel's clocks say of a process: the word procmon is held to.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
+
+use crate::{program::SOON, watching::wait_asleep};
 
 /// CPU time of all threads, live and dead, ns: the clock of clock_getcpuclockid(3).
 pub fn cpu_ns(pid: u32) -> Result<u64> {
@@ -17,6 +22,25 @@ pub fn cpu_ns(pid: u32) -> Result<u64> {
     anyhow::ensure!(!failed, "no CPU clock of process {pid}");
     let ns = time.tv_sec * 1_000_000_000 + time.tv_nsec;
     u64::try_from(ns).context("a negative CPU time")
+}
+
+/// The same of a process that sleeps, once it has left its CPU: a sleeper says that it sleeps while
+/// it still runs, and an emulated machine may let it stand there for a tenth of a second.
+///
+/// # Panics
+/// When it does not rest.
+pub fn cpu_ns_at_rest(pid: u32) -> Result<u64> {
+    const LONGER: Duration = Duration::from_millis(250);
+    wait_asleep(pid);
+    let until = Instant::now() + SOON;
+    loop {
+        let before = cpu_ns(pid)?;
+        thread::sleep(LONGER);
+        if cpu_ns(pid)? == before {
+            return Ok(before);
+        }
+        assert!(Instant::now() < until, "process {pid} does not rest");
+    }
 }
 
 /// A field of /proc/PID/stat, by its number in proc_pid_stat(5), from the third on.

@@ -1,6 +1,17 @@
 //! Times as procmon writes them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, Result, ensure};
+
+/// Nanoseconds since 1970.
+///
+/// # Panics
+/// When the clock stands before 1970.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_nanos()).unwrap()
+}
 
 /// Nanoseconds since 1970 of `2026-11-21T01:00:00.000Z`: RFC 3339, UTC, three decimals.
 pub fn parse(text: &str) -> Result<u64> {

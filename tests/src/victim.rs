@@ -1,6 +1,6 @@
 //! A victim held at a meeting point until the test lets it go on.
 
-use std::{path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 
@@ -39,6 +39,17 @@ impl Victim {
         let victim = path()?.display().to_string();
         let program = Program::start(&mut cgroup.command(&victim, &operations))?;
         Self { program }.once_ready()
+    }
+
+    /// The same as a command changed by the test.
+    pub fn held_as(change: impl FnOnce(&mut Command), operations: &str) -> Result<Self> {
+        let mut command = Command::new(path()?);
+        command.args(held(operations).split_whitespace());
+        change(&mut command);
+        Self {
+            program: Program::start(&mut command)?,
+        }
+        .once_ready()
     }
 
     fn once_ready(self) -> Result<Self> {
@@ -86,9 +97,14 @@ impl Victim {
     }
 
     /// Closes its stdin, so that no `wait` holds it, and waits for its end.
-    pub fn finish(mut self) -> Result<Output> {
+    pub fn finish(self) -> Result<Output> {
+        self.finish_within(SOON)
+    }
+
+    /// The same of one that has much to do.
+    pub fn finish_within(mut self, limit: Duration) -> Result<Output> {
         self.program.close_stdin();
-        self.program.wait(SOON)
+        self.program.wait(limit)
     }
 }
 

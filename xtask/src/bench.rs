@@ -1,24 +1,29 @@
-//! `cargo xtask bench`: what watching costs.
+//! `cargo xtask bench`: what watching costs, and what others take for it.
+
+mod page;
 
 use std::{
     ffi::OsString,
-    fs,
+    fs, io,
     os::unix::process::CommandExt as _,
     process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{build, shell, target::Target, workspace};
+use crate::{build, shell, target::Target, tools::peers, workspace};
 
 const PACKAGE: &str = "procmon-tests";
 const PROGRAM: &str = "procmon-bench";
-const TABLE: &str = "docs/benchmarks.md";
+const PAGE: &str = "docs/benchmarks.md";
 
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Write the table to docs/benchmarks.md instead of showing it
+    /// Whole hosts beside process-exporter, psutil and /proc, and what watched work feels
+    #[arg(long)]
+    peers: bool,
+    /// Write the tables to docs/benchmarks.md instead of showing them
     #[arg(long)]
     write: bool,
     /// Options of procmon-bench
@@ -33,8 +38,14 @@ pub struct Options {
 /// Builds procmon and the benchmark in release and runs it; it must be run as root.
 pub fn run(options: &Options) -> Result<ExitCode> {
     // clap leaves everything after the first option it does not know to us.
-    let write = options.write || options.rest.iter().any(|word| word == "--write");
-    let passed = options.rest.iter().filter(|word| *word != "--write");
+    let given = |flag: &str| options.rest.iter().any(|word| word == flag);
+    let write = options.write || given("--write");
+    let peers = options.peers || given("--peers");
+    let ours = ["--write", "--peers"];
+    let passed = options
+        .rest
+        .iter()
+        .filter(|word| !ours.iter().any(|flag| word == flag));
     let procmon = build::procmon(&Target::host())?;
     let mut cargo = workspace::cargo();
     shell::run(cargo.args(["build", "--release", "--package", PACKAGE, "--bins"]))?;
@@ -45,6 +56,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .env("PROCMON_BIN", procmon)
         .env("VICTIM_BIN", release.join("victim"))
         .current_dir(workspace::root());
+    let mut itself = "cargo xtask bench --write";
+    if peers {
+        command.arg("--peers").envs(peers::environment());
+        itself = "cargo xtask bench --peers --write";
+    }
     if !write {
         let error = command.exec();
         return Err(error).with_context(|| format!("cannot run {}", shell::line(&command)));
@@ -55,15 +71,25 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .output()
         .with_context(|| format!("cannot run {}", shell::line(&command)))?;
     ensure!(!output.stdout.is_empty(), "{PROGRAM} measured nothing");
-    let path = workspace::root().join(TABLE);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    fs::write(&path, output.stdout).with_context(|| format!("cannot write {}", path.display()))?;
-    shell::say(&format!("wrote {TABLE}"));
+    write_section(itself, &String::from_utf8_lossy(&output.stdout))?;
     // A limit that does not hold is told by the status, not by an old table.
     Ok(match output.status.success() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+fn write_section(command: &str, section: &str) -> Result<()> {
+    let path = workspace::root().join(PAGE);
+    let old = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(&path, page::replace(&old, command, section))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    shell::say(&format!("wrote {PAGE}"));
+    Ok(())
 }

@@ -1,5 +1,5 @@
 //! The snapshot: one pass over all tasks, one record a thread, with the
-//! process's entry after its leader's record.
+//! process's entry after its leader's record, and the state of every process.
 //!
 //! Hook: the `task` iterator (kernel/bpf/task_iter.c), which calls the program
 //! once for each thread of the reader's PID namespace. When its buffer is full
@@ -9,7 +9,7 @@
 use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
 use procmon_common::records::{
-    EntryRecord, LeaderRecord, ThreadRecord, kind, state, thread as tracked,
+    EntryRecord, LeaderRecord, StateRecord, ThreadRecord, kind, state, thread as tracked,
 };
 use procmon_common::{Field, Loss, ProcessEntry, ThreadStat};
 
@@ -63,12 +63,16 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
     // SAFETY: the caller's, and map values.
     unsafe {
         let tgid: u32 = load(task, Field::TaskTgid);
+        let leads = load::<u32>(task, Field::TaskPid) == tgid;
+        if leads {
+            show_state(sequence, task);
+        }
         let Some(entry) = counted(task, tgid) else {
             return;
         };
         let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
         meet(entry, task, dead);
-        if load::<u32>(task, Field::TaskPid) != tgid {
+        if !leads {
             if !dead {
                 show_thread(sequence, task, tgid);
             }
@@ -82,6 +86,23 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
             write(sequence, &header);
             write(sequence, entry);
         }
+    }
+}
+
+/// # Safety
+/// As [`show`]; `task` leads its group.
+#[inline(always)]
+unsafe fn show_state(sequence: *mut seq_file, task: Object) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        let signal: u64 = load(task, Field::TaskSignal);
+        let record = StateRecord {
+            kind: kind::STATE,
+            state: load(task, Field::TaskState),
+            exit_state: load(task, Field::TaskExitState),
+            threads: peek(signal as Object, Field::SignalThreads),
+        };
+        write(sequence, &record);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The floors that the probes are measured against: what a tracer costs that
 //! looks at the clock at every switch and every wakeup, and one that does
-//! nothing at the end of a system call; and the two roads to that end, counted.
+//! nothing at the end of a system call, or at any other hook; and the two roads
+//! to that end, counted.
 //! Only `procmon-bench` loads these.
 
 use aya_ebpf::btf_maps::Array;
@@ -26,7 +27,37 @@ pub fn bench_wakeup(_: BtfTracePointContext) -> i32 {
     look()
 }
 
-/// syscalls:sys_exit_*, nothing.
+/// sched_process_fork, nothing.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn empty_sched_process_fork(_: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// sched_process_exec, nothing.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn empty_sched_process_exec(_: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// sched_switch, nothing.
+#[btf_tracepoint(function = "sched_switch")]
+pub fn empty_sched_switch(_: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// sock_send_length, nothing.
+#[btf_tracepoint(function = "sock_send_length")]
+pub fn empty_sock_send_length(_: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// sock_recv_length, nothing.
+#[btf_tracepoint(function = "sock_recv_length")]
+pub fn empty_sock_recv_length(_: BtfTracePointContext) -> i32 {
+    0
+}
+
+/// syscalls:sys_exit_* and other tracepoints, nothing.
 #[tracepoint]
 pub fn bench_call(_: TracePointContext) -> u32 {
     0

@@ -1,6 +1,7 @@
 //! The programs on hooks, one file a family.
 
 mod bench;
+mod cgroups;
 pub mod files;
 mod lifecycle;
 pub mod memory;

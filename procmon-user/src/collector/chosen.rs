@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::CollectError;
 use crate::proc::schedule::Candidate;
-use crate::proc::{self, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader};
-use crate::process::ProcessSample;
+use crate::proc::{
+    self, ConnectionReader, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader,
+};
 use crate::process::select::Rules;
+use crate::process::{ProcessSample, Totals};
 
 /// Whom to watch.
 #[derive(Clone, Debug)]
@@ -128,11 +130,12 @@ fn thread_group(root: &ProcRoot, pid: u32) -> Result<u32, proc::Error> {
 pub struct Extras {
     limits: LimitReader,
     uss: UssReader,
+    connections: ConnectionReader,
 }
 
 impl Extras {
-    /// Fills in the limits, and the set sizes as far as their budget allows, of
-    /// the chosen among `samples`.
+    /// Fills in the limits, and the set sizes and connections as far as their
+    /// budgets allow, of the chosen among `samples`.
     pub fn fill(
         &mut self,
         root: &ProcRoot,
@@ -141,21 +144,28 @@ impl Extras {
         errors: &mut ReadErrors,
     ) {
         self.limits.next_tick();
-        let candidates: Vec<Candidate> = samples
+        let chosen = samples
             .iter()
-            .filter(|sample| sample.chosen && !sample.metadata.kernel_thread)
-            .map(|sample| Candidate {
+            .filter(|sample| sample.chosen && !sample.metadata.kernel_thread);
+        let candidates = |size: fn(&Totals) -> Option<u64>| -> Vec<Candidate> {
+            let of = |sample: &ProcessSample| Candidate {
                 id: sample.id,
-                resident: sample.totals.rss.unwrap_or(0),
-            })
-            .collect();
-        self.uss.round(root, &candidates, errors);
+                size: size(&sample.totals).unwrap_or(0),
+            };
+            chosen.clone().map(of).collect()
+        };
+        self.uss
+            .round(root, &candidates(|totals| totals.rss), errors);
+        self.connections
+            .round(root, &candidates(|totals| totals.descriptors), errors);
         for sample in samples.iter_mut().filter(|sample| sample.chosen) {
             // One that has gone meanwhile ends at the next tick.
             let _ = self
                 .limits
                 .fill(root, sample.id.pid, &mut sample.totals, errors);
             self.uss.fill(sample.id, at_boot_ns, &mut sample.totals);
+            self.connections
+                .fill(sample.id, at_boot_ns, &mut sample.totals);
         }
     }
 }

@@ -103,6 +103,7 @@ fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
         executable: None,
         parent_pid: None,
         user_id: None,
+        cgroups: None,
         generation: None,
         kernel_thread: false,
         end: None,

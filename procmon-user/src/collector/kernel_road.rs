@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use log::{debug, info, warn};
 use procmon_common::records::state;
-use procmon_common::{Counter, Feature, Loss, ProcessEntry};
+use procmon_common::{CgroupIds, Counter, Feature, Loss, ProcessEntry};
 
 use super::chosen::Selection;
 use super::gaps::Gaps;
@@ -16,7 +16,7 @@ use super::{CollectError, verify};
 use crate::frame::ProbeChange;
 use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::{ProcessId, Totals};
+use crate::process::{Cgroups, Groups, ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -41,6 +41,7 @@ pub struct KernelRoad {
     changes: Vec<ProbeChange>,
     /// How many updates had found no entry when /proc was last searched.
     strays: u64,
+    cgroups: Cgroups,
 }
 
 impl KernelRoad {
@@ -77,7 +78,10 @@ impl KernelRoad {
             missing: HashSet::new(),
             changes: Vec::new(),
             strays: 0,
+            cgroups: Cgroups::default(),
         };
+        // After the hooks: what comes from now on, they tell.
+        road.walk_cgroups();
         for pid in selection.pids() {
             road.kernel.want(*pid)?;
         }
@@ -172,10 +176,27 @@ impl KernelRoad {
 
     /// Takes in exit records.
     pub fn absorb(&mut self) {
-        for entry in self.kernel.take_exits() {
+        let events = self.kernel.take_events();
+        for record in &events.cgroups {
+            self.cgroups.apply(record);
+        }
+        for entry in events.exits {
             self.note_end(entry);
         }
         self.kernel.flush_log();
+    }
+
+    /// What the control groups tell that the kernel half noted of a process;
+    /// `None` when they are unknown.
+    pub fn groups(&self, ids: CgroupIds) -> Option<Groups> {
+        self.cgroups.groups(ids)
+    }
+
+    /// Finds all control groups there are.
+    fn walk_cgroups(&mut self) {
+        if let Err(error) = self.cgroups.walk(&self.root) {
+            debug!("not all control groups are known: {error}");
+        }
     }
 
     fn note_end(&mut self, entry: ProcessEntry) {
@@ -224,7 +245,10 @@ impl KernelRoad {
             self.verified = true;
             verify::against_proc(&self.root, &snapshot).map_err(CollectError::Kernel)?;
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen {
+            states: Some(self.kernel.states()),
+            ..Seen::default()
+        };
         let mut entries = std::mem::take(&mut self.exits);
         entries.sort_by_key(|entry| entry.exit_ns);
         let ended: HashSet<ProcessId> = entries.iter().map(entry_id).collect();
@@ -354,6 +378,7 @@ impl KernelRoad {
             executable: Some(executable(&entry.executable)),
             parent_pid: (entry.parent != 0).then_some(entry.parent),
             user_id: Some(entry.uid),
+            cgroups: (entry.cgroups != CgroupIds::default()).then_some(entry.cgroups),
             generation: Some(entry.counters[Counter::Execs.index()]),
             kernel_thread: false,
             end: None,
@@ -435,6 +460,13 @@ impl KernelRoad {
             for entry in taken {
                 self.note_end(entry);
             }
+        }
+        if losses.get(Loss::CgroupChange) != self.losses.get(Loss::CgroupChange) {
+            self.walk_cgroups();
+        }
+        let without_room = self.cgroups.without_room();
+        if without_room != losses.get(Loss::CgroupForgotten) {
+            self.kernel.note_loss(Loss::CgroupForgotten, without_room);
         }
         self.losses = losses;
     }

@@ -22,13 +22,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use log::{info, warn};
+use procmon_common::CgroupIds;
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
 use crate::kernel::{KernelError, ProbeStatus, Sizes};
-use crate::proc::{self, ProcRoot, ReadErrors};
+use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
-use crate::process::{Metadata, MetadataReader, ProcessId, ProcessSample};
+use crate::process::{
+    Groups, Metadata, MetadataReader, ProcessId, ProcessSample, StateCounts, Told,
+};
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
@@ -66,6 +69,8 @@ struct Known {
     metadata: Arc<Metadata>,
     /// How many programs it had executed when its words were read.
     generation: u64,
+    /// Its control groups, as the kernel half last noted them.
+    cgroups: Option<CgroupIds>,
     /// When it was last seen.
     tick: u64,
 }
@@ -83,8 +88,8 @@ pub struct Collector {
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
-    buffer: Vec<u8>,
     exited: Arc<Exited>,
+    host_reader: HostReader,
     /// The host as last read, and when.
     host: Option<(u64, Host)>,
     tick: u64,
@@ -111,6 +116,8 @@ impl Collector {
             clock: proc::clock::load(&root)?,
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
+        // Before the kernel half looks: it would take a child for the command.
+        let host_reader = HostReader::start();
         let road = match kernel {
             Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
             None => Road::Proc(Box::new(ProcRoad::new(&selection))),
@@ -127,8 +134,8 @@ impl Collector {
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
-            buffer: Vec::new(),
             exited: Arc::default(),
+            host_reader,
             host: None,
             tick: 0,
         })
@@ -246,7 +253,7 @@ impl Collector {
         }
         self.selector.end();
         self.roll_up(&exited);
-        let host = self.host(begin);
+        let host = self.host(begin, seen.states);
         self.known.retain(|_, known| known.tick == self.tick);
         for line in self.errors.take_new() {
             warn!("{line}");
@@ -298,13 +305,15 @@ impl Collector {
 
     /// The host's totals: of this tick when every process is watched, else at
     /// most [`HOST_AGE_NS`] old, which is as often as they are exported.
-    fn host(&mut self, now_ns: u64) -> Host {
+    fn host(&mut self, now_ns: u64, states: Option<StateCounts>) -> Host {
         let due = self
             .host
             .as_ref()
             .is_none_or(|(read_ns, _)| now_ns.saturating_sub(*read_ns) >= HOST_AGE_NS);
         if due || !self.selection.chooses() {
-            let host = proc::host::read_host(&self.root, &mut self.buffer, &mut self.errors);
+            let states = states.or_else(|| self.host_reader.count(&self.root, &mut self.errors));
+            let mut host = self.host_reader.read(&self.root, &mut self.errors);
+            host.processes = states.map(StateCounts::to_vec).unwrap_or_default();
             self.host = Some((now_ns, host));
         }
         let mut host = match &self.host {
@@ -332,29 +341,39 @@ impl Collector {
         }
     }
 
-    /// A process's words: read at first sight and after each execve. Of one
-    /// that has ended, what is remembered, or what the kernel half noted.
+    /// A process's words: read at first sight and after each execve; its control
+    /// groups after each move. Of one that has ended, what is remembered, or
+    /// what the kernel half noted.
     fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
         let tick = self.tick;
-        let known = self.known.get_mut(&observed.id);
-        if let Some(known) = known
+        if let Some(known) = self.known.get_mut(&observed.id)
             && observed
                 .generation
                 .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
+            if observed.cgroups.is_some() && observed.cgroups != known.cgroups {
+                return self.follow(observed);
+            }
             return Arc::clone(&known.metadata);
         }
+        let groups = self.groups(observed);
         let before = self.known.get(&observed.id).map(|known| &*known.metadata);
         let metadata = Arc::new(match observed.end {
             // A zombie that was never seen alive, and that /proc alone tells of.
             Some(_) if observed.executable.is_none() && before.is_none() => {
-                self.metadata.read(observed.id, None, &mut self.errors)
+                self.metadata
+                    .read(observed.id, Told::default(), &mut self.errors)
             }
-            Some(_) => observed.metadata(before, &mut self.metadata),
+            Some(_) => observed.metadata(before, groups, &mut self.metadata, &mut self.errors),
             None => {
-                let name = observed.executable.as_deref();
-                let mut read = self.metadata.read(observed.id, name, &mut self.errors);
+                let told = Told {
+                    other_groups: has_other_groups(observed, groups.as_ref()),
+                    executable: observed.executable.clone(),
+                    user_id: observed.user_id,
+                    groups,
+                };
+                let mut read = self.metadata.read(observed.id, told, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
                 let at_birth = before.map(|before| before.parent_pid);
                 if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
@@ -368,9 +387,48 @@ impl Collector {
             Known {
                 metadata: Arc::clone(&metadata),
                 generation: observed.generation.unwrap_or_default(),
+                cgroups: observed.cgroups,
                 tick,
             },
         );
         metadata
     }
+
+    /// The words of a process that has moved to another control group.
+    fn follow(&mut self, observed: &Observed) -> Arc<Metadata> {
+        let mut groups = self.groups(observed);
+        if observed.end.is_none() && has_other_groups(observed, groups.as_ref()) {
+            let asked = self.metadata.groups(observed.id, &mut self.errors);
+            groups = asked.or(groups);
+        }
+        let Some(known) = self.known.get_mut(&observed.id) else {
+            return Arc::default();
+        };
+        let metadata = Arc::make_mut(&mut known.metadata);
+        match groups {
+            Some(groups) => metadata.move_to(groups),
+            // Where it was is not where it is.
+            None => (metadata.cgroup, metadata.unit) = (None, None),
+        }
+        known.cgroups = observed.cgroups;
+        Arc::clone(&known.metadata)
+    }
+
+    /// What the control groups tell that the kernel half noted.
+    fn groups(&self, observed: &Observed) -> Option<Groups> {
+        match (&self.road, observed.cgroups) {
+            (Road::Kernel(road), Some(ids)) => road.groups(ids),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a process is in control groups that the kernel half does not note and
+/// that may tell more: where version 1 is in use, each controller may have its
+/// own.
+fn has_other_groups(observed: &Observed, groups: Option<&Groups>) -> bool {
+    let Some(groups) = groups else {
+        return true;
+    };
+    groups.container_id.is_none() && observed.cgroups.is_some_and(|ids| ids.memory != 0)
 }

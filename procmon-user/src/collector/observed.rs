@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use procmon_common::CgroupIds;
+
+use crate::proc::ReadErrors;
 use crate::process::{
-    Clock, Exit, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample, Totals,
+    Clock, Exit, Groups, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample,
+    StateCounts, Totals,
 };
 
 /// The end of a process.
@@ -58,6 +62,8 @@ pub struct Observed {
     pub parent_pid: Option<u32>,
     /// Real user id.
     pub user_id: Option<u32>,
+    /// Its control groups as the kernel half noted them.
+    pub cgroups: Option<CgroupIds>,
     /// Changes when it executes another program; `None`: as far as known it
     /// has not.
     pub generation: Option<u64>,
@@ -91,6 +97,8 @@ pub struct Seen {
     pub live: Vec<Observed>,
     /// Processes that ended since the last tick, in the order of their ends.
     pub ended: Vec<Observed>,
+    /// All processes of the host by state, where they were seen on the way.
+    pub states: Option<StateCounts>,
 }
 
 impl Observed {
@@ -121,9 +129,15 @@ impl Observed {
 
     /// What is known of a process that nobody saw alive since its last execve;
     /// what an execve does not change is as it was `before`.
-    pub fn metadata(&self, before: Option<&Metadata>, reader: &mut MetadataReader) -> Metadata {
+    pub fn metadata(
+        &self,
+        before: Option<&Metadata>,
+        groups: Option<Groups>,
+        reader: &mut MetadataReader,
+        errors: &mut ReadErrors,
+    ) -> Metadata {
         let before = before.cloned().unwrap_or_default();
-        Metadata {
+        let mut metadata = Metadata {
             executable: self.executable.clone().unwrap_or(before.executable),
             parent_pid: before.parent_pid.or(self.parent_pid),
             user_id: self.user_id.or(before.user_id),
@@ -135,6 +149,11 @@ impl Observed {
             path: None,
             command: None,
             ..before
+        };
+        if let Some(groups) = groups {
+            metadata.enter(groups);
         }
+        metadata.count_gone(errors);
+        metadata
     }
 }

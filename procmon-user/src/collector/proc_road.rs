@@ -8,7 +8,7 @@ use super::chosen::Selection;
 use super::ends::Ends;
 use super::observed::{End, Observed, Seen};
 use crate::proc::{self, ProcRoot, ReadErrors, Reading, TotalsReader};
-use crate::process::{ProcessId, Totals};
+use crate::process::{ProcessId, StateCounts, Totals};
 
 /// Reads /proc.
 pub struct ProcRoad {
@@ -67,6 +67,7 @@ impl ProcRoad {
     ) -> Result<Seen, CollectError> {
         let mut seen = Seen::default();
         self.ends.absorb();
+        let mut states = StateCounts::default();
         let mut before = std::mem::take(&mut self.last);
         for pid in self.pids(root)? {
             let reading = match self.reader.read(root, pid, errors) {
@@ -77,6 +78,7 @@ impl ProcRoad {
                     continue;
                 }
             };
+            states.add(reading.facts.state);
             let chosen = self.waited_for.get_mut(&pid);
             if reading.facts.zombie {
                 let awaited = chosen.is_some_and(|id| id.is_none_or(|id| id == reading.id));
@@ -99,6 +101,9 @@ impl ProcRoad {
             seen.live.push(observe(reading, now_ns));
         }
         self.reader.end_round();
+        if let Selection::All { .. } = self.selection {
+            seen.states = Some(states);
+        }
         for (id, totals) in before {
             if !self.last.contains_key(&id) {
                 seen.ended.push(ended(id, totals, None, now_ns));
@@ -150,6 +155,7 @@ fn observe(reading: Reading, now_ns: u64) -> Observed {
         executable: None,
         parent_pid: Some(reading.facts.parent_pid),
         user_id: None,
+        cgroups: None,
         generation: Some(reading.facts.program),
         kernel_thread: reading.facts.kernel_thread,
         end: None,
@@ -187,6 +193,7 @@ fn ended(id: ProcessId, totals: Totals, wait_status: Option<u32>, now_ns: u64) -
         executable: None,
         parent_pid: None,
         user_id: None,
+        cgroups: None,
         generation: None,
         kernel_thread: false,
         end: Some(End::of_wait_status(now_ns, wait_status)),

@@ -78,9 +78,10 @@ impl FromStr for MaxSeries {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.parse().ok().filter(|number| *number >= LEAST_SERIES);
-        number
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not {}", Self::form().words))
+        number.map(Self).ok_or_else(|| {
+            let wanted = Self::form().words;
+            format!("{text:?} is not {wanted}: what is folded needs series too")
+        })
     }
 }
 
@@ -102,5 +103,28 @@ impl Scalar for MaxSeries {
 impl Scalar for GroupBy {
     fn form() -> Form {
         Form::one_of(&Self::ALL.map(Self::name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_leaves_room_for_what_is_folded() {
+        assert_eq!("100".parse(), Ok(MaxSeries(100)));
+        for wrong in ["99", "0", "-5", "many", ""] {
+            let error = wrong.parse::<MaxSeries>().unwrap_err();
+            assert!(error.contains("at least 100"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn top_is_a_number_of_processes() {
+        assert_eq!("0".parse(), Ok(Top(0)));
+        for wrong in ["-1", "1.5", "all", ""] {
+            let error = wrong.parse::<Top>().unwrap_err();
+            assert!(error.contains("a number of processes"), "{wrong}: {error}");
+        }
     }
 }

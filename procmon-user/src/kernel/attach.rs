@@ -13,9 +13,8 @@ use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
 
 use super::btf::Btf;
 use super::load::Kernel;
-use super::prerequisites::tracefs_path;
 use super::probe::{ProbeState, ProbeStatus, named};
-use super::syscalls;
+use super::{syscalls, tracefs};
 
 /// The kernel's type information, for us and for aya, whose own is private.
 #[derive(Clone, Copy)]
@@ -30,11 +29,16 @@ impl Kernel {
     /// Attaches the chosen probes of the table, in its order.
     pub(super) fn attach(&mut self, types: Types<'_>, chosen: impl Fn(&Probe) -> bool) {
         let btf = types.aya;
-        let tracefs = tracefs_path();
+        let tracefs = tracefs::find();
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
+        let cgroups = &self.offsets.cgroups;
         for probe in PROBES.iter().filter(|probe| chosen(probe)) {
             let state = match (probe.hook, &tracefs) {
+                (Hook::BtfTracepoint(tracepoint), _) if probe.family == Family::Cgroup => {
+                    attach_cgroup(bpf, probe, tracepoint, types, cgroups)
+                        .map(|()| ProbeState::Active)
+                }
                 (Hook::BtfTracepoint(tracepoint), _) => {
                     attach_btf(bpf, probe, tracepoint, btf).map(|()| ProbeState::Active)
                 }
@@ -49,23 +53,21 @@ impl Kernel {
                 (Hook::BtfTracepointOr { tracepoint, exits }, _) => {
                     attach_either(bpf, probe, tracepoint, exits, types)
                 }
-                (Hook::Tracepoint(category, name), Some(tracefs)) => {
+                (Hook::Tracepoint(category, name), Ok(tracefs)) => {
                     attach_tracepoint(bpf, probe, (category, name), tracefs)
                         .map(|()| ProbeState::Active)
                 }
-                (Hook::Tracepoint(..), None) => {
-                    Err(ProbeState::Unsupported("no tracefs".to_owned()))
+                (Hook::Tracepoint(..), Err(absent)) => {
+                    Err(ProbeState::Unsupported(absent.to_string()))
                 }
-                (Hook::SyscallExit(calls), Some(tracefs)) => {
+                (Hook::SyscallExit(calls), Ok(tracefs)) => {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
                 }
-                (Hook::SyscallExit(_), None) => fallback
+                (Hook::SyscallExit(_), Err(absent)) => fallback
                     .get_or_insert_with(|| attach_fallback(bpf, btf))
                     .clone()
                     .map(|()| {
-                        ProbeState::Degraded(
-                            "no tracefs: one program on sys_exit stands in".to_owned(),
-                        )
+                        ProbeState::Degraded(format!("{absent}: one program on sys_exit stands in"))
                     }),
             };
             self.probes.push(ProbeStatus {
@@ -119,6 +121,24 @@ fn attach_btf(
     program.load(tracepoint, btf).map_err(failed)?;
     program.attach().map_err(failed)?;
     Ok(())
+}
+
+/// Attaches to a tracepoint that a kernel may be built without, together with
+/// what it tells of.
+fn attach_cgroup(
+    bpf: &mut Ebpf,
+    probe: &Probe,
+    tracepoint: &str,
+    types: Types<'_>,
+    readable: &Result<(), String>,
+) -> Result<(), ProbeState> {
+    readable.clone().map_err(ProbeState::Unsupported)?;
+    if !types.own.has_tracepoint(tracepoint) {
+        return Err(ProbeState::Unsupported(format!(
+            "this kernel has no tracepoint {tracepoint} (CONFIG_CGROUPS)"
+        )));
+    }
+    attach_btf(bpf, probe, tracepoint, types.aya)
 }
 
 /// Attaches to a tracepoint, or to the exits of functions where the kernel does

@@ -226,6 +226,17 @@ impl Btf {
         }
     }
 
+    /// The value of one name of an enumeration.
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
+        let id = self.find(ENUM, enumeration)?;
+        (0..self.vlen(id) as usize)
+            .find(|index| {
+                let found = self.word(id, 3 + 2 * index).unwrap_or_default();
+                self.string(found) == name.as_bytes()
+            })
+            .and_then(|index| self.word(id, 4 + 2 * index))
+    }
+
     /// A type in words, for messages.
     pub fn describe(&self, id: TypeId) -> String {
         let id = self.strip(id);
@@ -437,6 +448,19 @@ mod tests {
         assert_eq!(btf.integer_size(id("name")), None);
         assert_eq!(btf.array(id("name")), Some((3, 16)));
         assert!(btf.is_pointer(id("next")) && !btf.is_pointer(id("a")));
+    }
+
+    #[test]
+    fn the_values_of_an_enumeration_have_names() {
+        let mut b = Builder::new();
+        let names = ["cpu_cgrp_id", "memory_cgrp_id"].map(|name| b.string(name));
+        b.row("cgroup_subsys_id", ENUM, 2, 4, &[names[0], 1, names[1], 4]);
+        let btf = Btf::parse(b.finish()).unwrap();
+        let value = |name| btf.enumerator("cgroup_subsys_id", name);
+        assert_eq!(value("memory_cgrp_id"), Some(4));
+        assert_eq!(value("cpu_cgrp_id"), Some(1));
+        assert_eq!(value("rdma_cgrp_id"), None);
+        assert_eq!(btf.enumerator("pid_type", "PIDTYPE_PID"), None);
     }
 
     #[test]

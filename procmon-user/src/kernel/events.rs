@@ -1,23 +1,41 @@
-//! Exit records from the ring buffer.
+//! What the ring buffer carries.
 
-use procmon_common::ProcessEntry;
+use procmon_common::cgroups::change;
 use procmon_common::records::state;
+use procmon_common::{CgroupRecord, ProcessEntry};
 
 use super::load::Kernel;
 use super::pod;
 
+/// What has happened, each kind in the order in which it did.
+#[derive(Default)]
+pub struct Events {
+    /// Exit records.
+    pub exits: Vec<ProcessEntry>,
+    /// Changes of the trees of control groups; each comes before the exit
+    /// records of processes that were in the group.
+    pub cgroups: Vec<CgroupRecord>,
+}
+
 impl Kernel {
-    /// Takes every exit record that waits, in the order of the ends.
-    pub fn take_exits(&mut self) -> Vec<ProcessEntry> {
-        let mut exits = Vec::new();
+    /// Takes everything that waits.
+    pub fn take_events(&mut self) -> Events {
+        let mut events = Events::default();
         while let Some(item) = self.events.next() {
-            // SAFETY: ProcessEntry is repr(C) integers.
-            if let Some(entry) = unsafe { pod::read::<ProcessEntry>(&item) }
-                && entry.state == state::EXITED
-            {
-                exits.push(entry);
+            // SAFETY: all are repr(C) integers; the second word of either
+            // record says which it is.
+            unsafe {
+                match pod::read::<[u32; 2]>(&item) {
+                    Some([_, change::MADE | change::RENAMED | change::REMOVED]) => {
+                        events.cgroups.extend(pod::read::<CgroupRecord>(&item));
+                    }
+                    Some([_, state::EXITED]) => {
+                        events.exits.extend(pod::read::<ProcessEntry>(&item));
+                    }
+                    _ => {}
+                }
             }
         }
-        exits
+        events
     }
 }

@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
-use procmon_common::config;
+use procmon_common::config::{self, ABSENT};
 use procmon_common::probes::PROBES;
 use procmon_common::{Config, Features, Loss, Probe};
 
@@ -20,6 +20,8 @@ use super::offsets::Offsets;
 use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
+use crate::proc::cgroup;
+use crate::process::StateCounts;
 
 /// The kernel programs, built by build.rs. Public for `procmon-bench`, which
 /// loads the floor it measures against.
@@ -81,6 +83,7 @@ pub struct Kernel {
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
     pub(super) buffer: Vec<u8>,
+    pub(super) states: StateCounts,
     pub(super) map_fds: [Option<RawFd>; 2],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -153,6 +156,7 @@ impl Kernel {
             events_buffer,
             offsets,
             buffer: Vec::new(),
+            states: StateCounts::default(),
             without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
@@ -215,6 +219,7 @@ fn settings(options: &Options, offsets: &Offsets, events_buffer: u32) -> Config 
     let all = matches!(options.scope, Scope::All { .. });
     // SAFETY: sysconf(3) and getpid(2) cannot fail here.
     let (page, pid) = unsafe { (libc::sysconf(libc::_SC_PAGESIZE), libc::getpid()) };
+    let memory_hierarchy = memory_hierarchy();
     Config {
         all: u32::from(all),
         children: u32::from(options.children),
@@ -234,7 +239,18 @@ fn settings(options: &Options, offsets: &Offsets, events_buffer: u32) -> Config 
         // With every process an exit is nothing to wake up for; else it may
         // be the one that is waited for.
         wakeup_bytes: if all { events_buffer / 8 } else { 0 },
+        cgroups: u32::from(offsets.cgroups.is_ok()),
+        memory_state: memory_hierarchy.map_or(ABSENT, |_| offsets.memory_state),
+        memory_hierarchy: memory_hierarchy.unwrap_or(0),
     }
+}
+
+/// The number of the version 1 hierarchy that has the memory controller, as
+/// /proc/PID/cgroup of any process tells it (cgroups(7)).
+fn memory_hierarchy() -> Option<u32> {
+    let text = std::fs::read("/proc/self/cgroup").ok()?;
+    let memory = cgroup::entries(&text).find(|entry| entry.has("memory"))?;
+    u32::try_from(memory.hierarchy).ok()
 }
 
 /// Four times the tasks that live now, at least [`LEAST_PROCESSES`].

@@ -20,10 +20,12 @@ mod runs;
 mod syscalls;
 mod task_iter;
 mod totals;
+mod tracefs;
 
 pub use counters::{Losses, MapUse};
 pub use detach::keep_links_until_we_are_gone;
 pub use error::KernelError;
+pub use events::Events;
 #[doc(hidden)]
 pub use load::OBJECT;
 pub use load::{Kernel, Options, Scope, Sizes};

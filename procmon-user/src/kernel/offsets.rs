@@ -21,15 +21,28 @@ pub struct Offsets {
     pub rss_offset: u32,
     /// Bytes from one of its counters to the next.
     pub rss_stride: u32,
+    /// Why the processes' control groups cannot be read, if they cannot.
+    pub cgroups: Result<(), String>,
+    /// Where `css_set.subsys` has the memory controller's state; [`ABSENT`]
+    /// where there is no such controller.
+    pub memory_state: u32,
 }
 
 impl Offsets {
     /// Finds every field and checks its type.
     pub fn find(btf: &Btf) -> Result<Self, BtfError> {
         let mut fields = [0; Field::COUNT];
+        let mut cgroups = Ok(());
         for field in Field::ALL {
             let (structure, path, expected) = field.place();
-            fields[field.index()] = checked(btf, structure, path, expected)?;
+            match checked(btf, structure, path, expected) {
+                Ok(offset) => fields[field.index()] = offset,
+                // All else does without.
+                Err(error) if field.is_of_cgroups() => {
+                    cgroups = cgroups.and_then(|()| Err(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let mut task_stats = [ABSENT; ThreadStat::COUNT];
         let mut signal_stats = [ABSENT; ThreadStat::COUNT];
@@ -50,8 +63,21 @@ impl Offsets {
             oom_stats,
             rss_offset,
             rss_stride,
+            cgroups,
+            memory_state: memory_state(btf),
         })
     }
+}
+
+/// The controllers' order is the kernel's configuration
+/// (include/linux/cgroup_subsys.h).
+fn memory_state(btf: &Btf) -> u32 {
+    btf.enumerator("cgroup_subsys_id", "memory_cgrp_id")
+        .and_then(|index| {
+            let path = format!("subsys[{index}]");
+            checked(btf, "css_set", &path, FieldType::Pointer).ok()
+        })
+        .unwrap_or(ABSENT)
 }
 
 /// A number this kernel may be built without (CONFIG_TASK_IO_ACCOUNTING,

@@ -1,12 +1,12 @@
 //! What the kernel half needs of the host, looked at before anything is
 //! loaded, so that a refusal can say what to do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::tracefs;
 
 /// Where the kernel shows its own type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
-/// Where tracefs belongs (Documentation/trace/ftrace.rst).
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// The inode of the initial PID namespace (include/linux/proc_ns.h,
 /// PROC_PID_INIT_INO).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -35,7 +35,7 @@ pub struct Prerequisites {
     pub privileges: Finding,
     /// Is there BTF?
     pub btf: Finding,
-    /// Is there tracefs? Without it fewer probes are fallbacks.
+    /// Is there tracefs that may be read? Without it some probes have fallbacks, others none.
     pub tracefs: Finding,
     /// Is the kernel locked down?
     pub lockdown: Finding,
@@ -52,7 +52,7 @@ impl Prerequisites {
         Self {
             privileges: privileges(),
             btf: btf(Path::new(BTF_PATH)),
-            tracefs: tracefs(),
+            tracefs: tracefs::finding(),
             lockdown: lockdown(Path::new("/sys/kernel/security/lockdown")),
             pid_namespace: pid_namespace(),
             release: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
@@ -126,54 +126,6 @@ fn btf(path: &Path) -> Finding {
             "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (every current distribution's is); \
              --no-ebpf works from /proc without",
         ),
-    }
-}
-
-/// The mounted tracefs, if any.
-pub fn tracefs_path() -> Option<PathBuf> {
-    TRACEFS
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.join("events").is_dir())
-}
-
-fn tracefs() -> Finding {
-    let mut mounted = false;
-    if tracefs_path().is_none() {
-        mounted = mount_tracefs(TRACEFS[0]);
-        if mounted {
-            log::info!("tracefs was not mounted: it is now, on {}", TRACEFS[0]);
-        }
-    }
-    let path = tracefs_path();
-    Finding {
-        name: "tracefs",
-        ok: path.is_some(),
-        found: match &path {
-            Some(path) if mounted => format!("{} (mounted just now)", path.display()),
-            Some(path) => path.display().to_string(),
-            None => format!("not mounted on {}", TRACEFS[0]),
-        },
-        advice: path.is_none().then_some(
-            "mount -t tracefs tracefs /sys/kernel/tracing; without it one program watches \
-             every system call",
-        ),
-    }
-}
-
-fn mount_tracefs(target: &str) -> bool {
-    let Ok(target) = std::ffi::CString::new(target) else {
-        return false;
-    };
-    // SAFETY: mount(2) with C strings that live through the call; no data.
-    unsafe {
-        libc::mount(
-            c"tracefs".as_ptr(),
-            target.as_ptr(),
-            c"tracefs".as_ptr(),
-            libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
-            std::ptr::null(),
-        ) == 0
     }
 }
 

@@ -65,6 +65,7 @@ impl ProbeStatus {
             Family::Files => "files",
             Family::Sched => "sched",
             Family::Lifecycle => "lifecycle",
+            Family::Cgroup => "cgroup",
             Family::Network => "network",
             Family::Snapshot => "snapshot",
         }

@@ -49,6 +49,12 @@ const CHOICES: &[Choice] = &[
         last: None,
     },
     Choice {
+        to: "control groups",
+        probe: "cgroup_mkdir",
+        roads: &["ids of the processes, cgroup_mkdir"],
+        last: Some("/proc at first sight"),
+    },
+    Choice {
         to: "memory kills",
         probe: "oom",
         roads: &["oom:mark_victim"],

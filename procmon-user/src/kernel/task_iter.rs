@@ -5,12 +5,13 @@ use std::io::Read as _;
 
 use aya::programs::Iter;
 use procmon_common::probes::{Hook, PROBES};
-use procmon_common::records::{EntryRecord, LeaderRecord, ThreadRecord, kind};
+use procmon_common::records::{EntryRecord, LeaderRecord, StateRecord, ThreadRecord, kind};
 use procmon_common::{ProcessEntry, ThreadStat};
 
 use super::error::KernelError;
 use super::load::Kernel;
 use super::pod;
+use crate::process::{State, StateCounts};
 
 /// The iterator's own buffer is 32 KiB (kernel/bpf/bpf_iter.c, bpf_seq_read):
 /// a read that is no shorter ends between two tasks.
@@ -50,7 +51,14 @@ impl Kernel {
                 }
             }
         }
+        self.states = parser.states;
         Ok(parser.finish())
+    }
+
+    /// The processes of the host by state, counted or not, as the last pass
+    /// saw them; of a PID namespace those in it.
+    pub fn states(&self) -> StateCounts {
+        self.states
     }
 
     fn open_iterator(&mut self) -> Result<std::fs::File, KernelError> {
@@ -77,6 +85,7 @@ impl Kernel {
 struct Parser {
     rest: Vec<u8>,
     processes: Vec<SnapshotProcess>,
+    states: StateCounts,
     threads: HashMap<u32, [u64; ThreadStat::COUNT]>,
 }
 
@@ -123,6 +132,13 @@ impl Parser {
                         live: leader.stats,
                     });
                     Some(header + size_of::<ProcessEntry>())
+                }
+                kind::STATE => {
+                    let record = pod::read::<StateRecord>(bytes)?;
+                    let (state, exit_state) = (record.state, record.exit_state);
+                    self.states
+                        .add(State::of_task(state, exit_state, record.threads));
+                    Some(size_of::<StateRecord>())
                 }
                 // Nothing else is ever written; stop rather than misread.
                 _ => None,

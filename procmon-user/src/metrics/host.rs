@@ -61,7 +61,7 @@ const PRESSURE: &[Attribute] = &[
 ];
 const PROCESS_STATE: &[Attribute] = &[Attribute {
     key: "process.state",
-    values: &[],
+    values: &["running", "sleeping", "stopped", "defunct"],
 }];
 
 const fn row(

@@ -5,7 +5,7 @@ use procmon_common::{Counter, Feature, Operation};
 use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Probe, Snapshot};
 use super::{Attribute, Metric, Points, ProcessRead, ProcessReading, Switch, Value};
-use crate::process::{ProbeCounters, Totals};
+use crate::process::{ConnectionState, ProbeCounters, Totals};
 
 const CPU_MODE: &[Attribute] = &[Attribute {
     key: "cpu.mode",
@@ -53,6 +53,30 @@ const NETWORK_OPERATIONS: &[Attribute] = &[
         values: &["tcp", "udp"],
     },
 ];
+const CONNECTION: &[Attribute] = &[
+    Attribute {
+        key: "network.transport",
+        values: &["tcp", "udp"],
+    },
+    Attribute {
+        key: "network.connection.state",
+        values: &[
+            "established",
+            "syn_sent",
+            "syn_received",
+            "fin_wait_1",
+            "fin_wait_2",
+            "close_wait",
+            "last_ack",
+            "listen",
+            "closing",
+        ],
+    },
+];
+const MAPPING_KIND: &[Attribute] = &[Attribute {
+    key: "procmon.mapping.kind",
+    values: &["heap", "stack", "anonymous", "file", "shared"],
+}];
 const MEMORY_OPERATION: &str = "procmon.memory.operation";
 const FILE_OPERATION: &str = "procmon.file_descriptor.operation";
 const ERROR_TYPE: Attribute = Attribute {
@@ -188,8 +212,21 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
     row("procmon.memory.pss", UpDownCounter, "By", Kernel, Switch::Memory,
         "Proportional set size: shared pages divided among their users. Read under a budget.",
         |p, out| int(out, &[], p.sample.totals.pss)).opt_in(),
+    row("procmon.memory.mapping.usage", UpDownCounter, "By", Kernel, Switch::Memory,
+        "Resident memory by kind of mapping, huge pages included; shared mappings are those made with MAP_SHARED, of a file or none, and other threads' stacks are anonymous. Read under a budget.",
+        |p, out| if let Some(usage) = &p.sample.totals.mappings {
+            for (kind, bytes) in [
+                ("heap", usage.heap),
+                ("stack", usage.stack),
+                ("anonymous", usage.anonymous),
+                ("file", usage.file),
+                ("shared", usage.shared),
+            ] {
+                out.point(&[("procmon.mapping.kind", kind)], Value::Int(bytes));
+            }
+        }).by(MAPPING_KIND).opt_in(),
     row("procmon.memory.sample.age", Gauge, "s", Snapshot, Switch::Memory,
-        "Age of the unique and proportional set sizes.",
+        "Age of the oldest of the unique and proportional set sizes and the use of mappings.",
         |p, out| float(out, &[], p.sample.totals.uss_age_ns.map(seconds))).float().opt_in(),
     row("procmon.memory.mapping.operations", Sum, "{operation}", Probe, Switch::Memory,
         "System calls that change the address space, one a call; failed ones by errno.",
@@ -259,6 +296,18 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
                 out.point(&attributes, Value::Int(probes.get(counter)));
             }
         }).by(NETWORK_OPERATIONS).opt_in(),
+    row("procmon.network.connection.count", UpDownCounter, "{connection}", Kernel, Switch::NetworkIo,
+        "TCP sockets of the process by state, and its bound UDP sockets, which have none, over IPv4 and IPv6; connections in time_wait belong to no process. Read under a budget, at most 2 minutes old; absent beyond 20,000 descriptors.",
+        |p, out| if let Some(connections) = &p.sample.totals.connections {
+            for state in ConnectionState::ALL {
+                let attributes = [
+                    ("network.transport", "tcp"),
+                    ("network.connection.state", state.name()),
+                ];
+                out.point(&attributes, Value::Int(connections.tcp(state)));
+            }
+            out.point(&[("network.transport", "udp")], Value::Int(connections.udp));
+        }).by(CONNECTION).opt_in(),
     row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
         "Time since the process started; in its last point, how long it lived.",
         |p, out| float(out, &[], p.sample.totals.uptime_ns.map(seconds))).float(),

@@ -103,21 +103,39 @@ impl ReadErrors {
     /// Counts one. The first of its field and cause leaves a line for
     /// [`ReadErrors::take_new`].
     pub fn record(&mut self, field: &'static str, error: &Error) {
-        let cause = error.cause();
+        if self.count(field, error.cause()) {
+            self.say(format!(
+                "{field} is left out where it cannot be read: {error}"
+            ));
+        }
+    }
+
+    /// Counts one without a word, and returns whether it was the first of its
+    /// field and cause.
+    pub fn count(&mut self, field: &'static str, cause: &'static str) -> bool {
         for (known_field, known_cause, count) in &mut self.counts {
             if *known_field == field && *known_cause == cause {
                 *count += 1;
-                return;
+                return false;
             }
         }
         self.counts.push((field, cause, 1));
-        self.unsaid.push(format!(
-            "{field} is left out where it cannot be read: {error}"
-        ));
+        true
     }
 
-    /// One line for each field and cause that is new since the last call, for
-    /// the log.
+    /// Counts one that a process took with it: that is no trouble of the host's,
+    /// and leaves no line.
+    pub fn record_gone(&mut self, field: &'static str) {
+        self.count(field, Error::Gone { pid: 0 }.cause());
+    }
+
+    /// Leaves a line for [`ReadErrors::take_new`].
+    pub fn say(&mut self, line: String) {
+        self.unsaid.push(line);
+    }
+
+    /// One line for each field and cause that is new since the last call, and
+    /// what else was said, for the log.
     pub fn take_new(&mut self) -> Vec<String> {
         std::mem::take(&mut self.unsaid)
     }
@@ -185,6 +203,16 @@ mod tests {
             r#"/proc/7/stat: expected a number, found "12x""#
         );
         assert!(denied().to_string().starts_with("/proc/1/io: "));
+    }
+
+    #[test]
+    fn what_a_process_took_with_it_is_counted_and_not_said() {
+        let mut errors = ReadErrors::default();
+        errors.record("fd", &denied());
+        errors.record_gone("exe");
+        errors.record_gone("exe");
+        assert_eq!(errors.take_new().len(), 1);
+        assert_eq!(errors.as_slice()[1], ("exe", "ESRCH", 2));
     }
 
     #[test]

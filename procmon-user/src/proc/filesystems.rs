@@ -1,225 +1,206 @@
-//! Mounted file systems that hold files: /proc/PID/mountinfo
-//! (proc_pid_mountinfo(5)), /proc/filesystems (filesystems(5)) and statvfs(3).
+//! Mounted file systems and their room, whatever hangs.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::dir::read_file;
-use super::{Error, ProcRoot, text};
+use super::mounts::{Mount, choose};
+use super::statvfs::{Helper, Oracle, Room};
+use super::{Error, ProcRoot, ReadErrors};
 use crate::frame::Filesystem;
 
-/// One line of mountinfo.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// `major:minor` of the file system.
-    pub device_number: String,
-    /// What of the file system is mounted: `/` for all of it.
-    pub root: PathBuf,
-    /// Where.
-    pub mountpoint: PathBuf,
-    /// Type of file system.
-    pub kind: String,
-    /// What is mounted.
-    pub source: String,
-    /// Options of the file system, such as the controllers of a cgroup tree.
-    pub options: String,
+/// How long a round waits for answers, which come within microseconds.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The field under which what could not be read is counted.
+const FIELD: &str = "filesystems";
+
+/// Which mount, while it is mounted.
+type Key = (String, PathBuf);
+
+/// A mount that was asked.
+#[derive(Debug)]
+struct Asked {
+    /// The number of the last question.
+    question: u64,
+    /// The answer to it, when it has come.
+    answer: Option<Option<Room>>,
+    /// It was late once: nobody waits for it again.
+    late: bool,
+    /// The round it was last mounted in.
+    round: u64,
 }
 
-/// The lines of mountinfo; what does not parse is left out.
-pub fn mounts(text: &[u8]) -> impl Iterator<Item = Mount> {
-    text::lines(text).filter_map(|line| {
-        let mut fields = text::fields(line).skip(2);
-        let device_number = text::lossy(fields.next()?);
-        let root = path(fields.next()?);
-        let mountpoint = path(fields.next()?);
-        // Optional fields end with a single hyphen.
-        fields.find(|field| *field == b"-")?;
-        Some(Mount {
-            device_number,
-            root,
-            mountpoint,
-            kind: text::lossy(fields.next()?),
-            source: text::lossy(&unescape(fields.next()?)),
-            options: text::lossy(fields.next().unwrap_or_default()),
-        })
-    })
+/// Asks every mount once a round.
+///
+/// A mount that does not answer in time is left out until it does; it is not
+/// asked again meanwhile, so that at most one question waits there. After that
+/// nobody waits for it: what is told of it is the answer to the round before.
+pub struct FilesystemReader {
+    oracle: io::Result<Box<dyn Oracle>>,
+    asked: HashMap<Key, Asked>,
+    questions: u64,
+    round: u64,
 }
 
-/// Space, tab, newline and backslash stand as `\` and three octal digits
-/// (mangle of fs/proc_namespace.c).
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'\\'
-            && let Some(&[a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7']) = after.get(..3)
-        {
-            plain.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
-            rest = &after[3..];
-        } else {
-            plain.push(byte);
-            rest = after;
+impl FilesystemReader {
+    /// A reader with a helper of its own.
+    pub fn start() -> Self {
+        Self::new(Helper::start().map(|helper| Box::new(helper) as Box<dyn Oracle>))
+    }
+
+    fn new(oracle: io::Result<Box<dyn Oracle>>) -> Self {
+        Self {
+            oracle,
+            asked: HashMap::new(),
+            questions: 0,
+            round: 0,
         }
     }
-    plain
-}
 
-fn path(text: &[u8]) -> PathBuf {
-    PathBuf::from(OsString::from_vec(unescape(text)))
-}
-
-/// True for types that live on a device, by the text of /proc/filesystems, and
-/// are not images that are always full. Network file systems are left out:
-/// statvfs of one whose server is away does not return.
-fn holds_files(kind: &str, known: &[u8]) -> bool {
-    const IMAGES: [&str; 5] = ["squashfs", "erofs", "iso9660", "cramfs", "romfs"];
-    const POOLS: [&str; 1] = ["zfs"];
-    if POOLS.contains(&kind) {
-        return true;
-    }
-    !IMAGES.contains(&kind)
-        && text::lines(known).any(|line| {
-            let mut fields = text::fields(line);
-            fields.next() == Some(kind.as_bytes()) && fields.next().is_none()
-        })
-}
-
-/// The mounts to show: one of each file system, its root if that is mounted,
-/// and of mounts on the same place the one on top. A container's `/` is an
-/// overlay, and is shown.
-pub fn choose(mountinfo: &[u8], known: &[u8]) -> Vec<Mount> {
-    let mut chosen: Vec<Mount> = Vec::new();
-    let mut all: Vec<Mount> = Vec::new();
-    for mount in mounts(mountinfo) {
-        all.retain(|below| below.mountpoint != mount.mountpoint);
-        all.push(mount);
-    }
-    for mount in all {
-        let container_root = mount.kind == "overlay" && mount.mountpoint.as_os_str() == "/";
-        if !container_root && !holds_files(&mount.kind, known) {
-            continue;
+    /// The file systems that hold files and answer; the others are counted in
+    /// `errors`.
+    ///
+    /// # Errors
+    /// When the mounts cannot be listed, or there is nobody to ask.
+    pub fn read(
+        &mut self,
+        root: &ProcRoot,
+        buf: &mut Vec<u8>,
+        errors: &mut ReadErrors,
+    ) -> Result<Vec<Filesystem>, Error> {
+        let mut known = Vec::new();
+        read_file(&root.proc.join("filesystems"), &mut known)?;
+        read_file(&root.mountinfo(), buf)?;
+        let mounts = choose(buf, &known);
+        self.round += 1;
+        self.take_answers(Duration::ZERO);
+        let mut shown: Vec<(Mount, Option<Room>)> = Vec::with_capacity(mounts.len());
+        for mount in mounts {
+            let room = self.ask(root, &mount)?;
+            shown.push((mount, room));
         }
-        match chosen
-            .iter_mut()
-            .find(|other| other.device_number == mount.device_number)
-        {
-            None => chosen.push(mount),
-            Some(other) => {
-                let whole = |mount: &Mount| mount.root.as_os_str() == "/";
-                if whole(&mount) && !whole(other) {
-                    *other = mount;
+        self.take_answers(PATIENCE);
+        let mut filesystems = Vec::with_capacity(shown.len());
+        for (mount, before) in shown {
+            let Some(asked) = self.asked.get_mut(&key(&mount)) else {
+                continue;
+            };
+            let now = match (&asked.answer, asked.late) {
+                (Some(answer), false) => *answer,
+                (None, false) => {
+                    asked.late = true;
+                    errors.say(late(&mount));
+                    None
                 }
+                (_, true) => before,
+            };
+            if asked.answer.is_none() && before.is_none() {
+                errors.count(FIELD, "timeout");
+            }
+            // Without blocks it holds no files, whatever its type says.
+            if let Some(room) = now.filter(|room| room.total > 0) {
+                filesystems.push(filesystem(mount, room));
+            }
+        }
+        let round = self.round;
+        self.asked.retain(|_, asked| asked.round == round);
+        Ok(filesystems)
+    }
+
+    /// Asks a mount, unless its last answer is still to come; returns what that
+    /// was, of one that nobody waits for.
+    fn ask(&mut self, root: &ProcRoot, mount: &Mount) -> Result<Option<Room>, Error> {
+        let path = root.locate(&mount.mountpoint);
+        let oracle = match &mut self.oracle {
+            Ok(oracle) => oracle,
+            Err(error) => return Err(Error::io(&path, copy(error))),
+        };
+        let asked = self.asked.entry(key(mount)).or_insert(Asked {
+            question: 0,
+            answer: Some(None),
+            late: false,
+            round: 0,
+        });
+        asked.round = self.round;
+        let Some(before) = asked.answer else {
+            return Ok(None);
+        };
+        self.questions += 1;
+        asked.question = self.questions;
+        asked.answer = None;
+        if let Err(error) = oracle.ask(self.questions, &path) {
+            asked.answer = Some(None);
+            return Err(Error::io(&path, error));
+        }
+        Ok(before.filter(|_| asked.late))
+    }
+
+    /// Takes answers until none is missing that is worth waiting for, or
+    /// patience ends.
+    fn take_answers(&mut self, patience: Duration) {
+        let Ok(oracle) = &mut self.oracle else {
+            return;
+        };
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut missing = self.asked.values().filter(|asked| asked.answer.is_none());
+            let worth_waiting = match patience.is_zero() {
+                true => missing.next().is_some(),
+                false => missing.any(|asked| !asked.late),
+            };
+            if !worth_waiting {
+                return;
+            }
+            // What has come is taken though there is no time left.
+            let Some((question, answer)) = oracle.answer(left.max(Duration::from_micros(1))) else {
+                if until <= Instant::now() {
+                    return;
+                }
+                continue;
+            };
+            let mut all = self.asked.values_mut();
+            if let Some(asked) = all.find(|asked| asked.question == question) {
+                // A mount we may not see into is not ours to report.
+                asked.answer = Some(answer.ok());
             }
         }
     }
-    chosen
 }
 
-/// Mounted file systems and their room.
-pub fn read(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<Vec<Filesystem>, Error> {
-    let mut known = Vec::new();
-    read_file(&root.proc.join("filesystems"), &mut known)?;
-    read_file(&root.mountinfo(), buf)?;
-    let mut filesystems = Vec::new();
-    for mount in choose(buf, &known) {
-        // A mount we may not see into is not ours to report.
-        let Ok(room) = rustix::fs::statvfs(root.locate(&mount.mountpoint)) else {
-            continue;
-        };
-        if room.f_blocks == 0 {
-            continue;
-        }
-        let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
-        filesystems.push(Filesystem {
-            device: mount.source,
-            mountpoint: mount.mountpoint.to_string_lossy().into_owned(),
-            used: bytes(room.f_blocks.saturating_sub(room.f_bfree)),
-            free: bytes(room.f_bavail),
-            reserved: bytes(room.f_bfree.saturating_sub(room.f_bavail)),
-        });
+fn key(mount: &Mount) -> Key {
+    (mount.device_number.clone(), mount.mountpoint.clone())
+}
+
+/// The same error once more: [`io::Error`] cannot be cloned.
+fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
-    Ok(filesystems)
+}
+
+fn late(mount: &Mount) -> String {
+    format!(
+        "{} ({}, {}) has not said in {PATIENCE:?} how much room it has: it is left out until it does. \
+         Is its server, or the program behind it, still there?",
+        mount.mountpoint.display(),
+        mount.kind,
+        mount.source
+    )
+}
+
+fn filesystem(mount: Mount, room: Room) -> Filesystem {
+    Filesystem {
+        device: mount.source,
+        mountpoint: mount.mountpoint.to_string_lossy().into_owned(),
+        used: room.total.saturating_sub(room.free),
+        free: room.available,
+        reserved: room.free.saturating_sub(room.available),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::path::Path;
-
-    const KNOWN: &[u8] = b"nodev\tproc\nnodev\toverlay\nnodev\ttmpfs\n\text4\n\tsquashfs\n";
-
-    #[test]
-    fn one_mount_of_each_real_file_system() {
-        let text = b"22 27 0:21 / /proc rw - proc proc rw\n\
-            30 27 254:0 /sub /bind rw shared:1 - ext4 /dev/vda rw\n\
-            27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n\
-            31 27 0:30 / /tmp rw - tmpfs tmpfs rw\n\
-            32 27 7:0 / /snap/core ro - squashfs /dev/loop0 ro\n\
-            33 27 8:1 / /data\\040\\134 rw master:2 propagate_from:1 - ext4 /dev/sda\\040x rw\n\
-            34 27 0:40 / /net rw - nfs4 server:/x rw\n\
-            35 27 0:41 / /pool rw - zfs tank rw\n\
-            36 27 8:2 / /top rw - ext4 /dev/below rw\n\
-            37 27 8:3 / /top rw - ext4 /dev/above rw\n\
-            38 27 0:50 / /merged rw - overlay overlay rw\nbroken\n";
-        let chosen = choose(text, KNOWN);
-        let names: Vec<_> = chosen
-            .iter()
-            .map(|mount| (mount.mountpoint.as_path(), mount.source.as_str()))
-            .collect();
-        assert_eq!(
-            names,
-            [
-                (Path::new("/"), "/dev/vda"),
-                (Path::new("/data \\"), "/dev/sda x"),
-                (Path::new("/pool"), "tank"),
-                (Path::new("/top"), "/dev/above"),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_containers_root_is_shown() {
-        let text = b"1 0 0:50 / / rw - overlay overlay rw,lowerdir=/x\n";
-        assert_eq!(choose(text, KNOWN).len(), 1);
-    }
-
-    #[test]
-    fn room_is_that_of_statvfs() {
-        let tree = tempfile::tempdir().unwrap();
-        let proc = tree.path().join("proc");
-        std::fs::create_dir_all(proc.join("1")).unwrap();
-        std::fs::write(proc.join("filesystems"), KNOWN).unwrap();
-        std::fs::write(
-            proc.join("1/mountinfo"),
-            "27 1 254:0 / / rw - ext4 /dev/vda rw\n28 27 254:1 / /gone rw - ext4 /dev/vdb rw\n",
-        )
-        .unwrap();
-        let root = ProcRoot::under(tree.path());
-        let filesystems = read(&root, &mut Vec::new()).unwrap();
-        assert_eq!(filesystems.len(), 1);
-        let room = rustix::fs::statvfs(tree.path()).unwrap();
-        let shown = &filesystems[0];
-        assert_eq!(
-            shown.used + shown.free + shown.reserved,
-            room.f_blocks * room.f_frsize
-        );
-        assert_eq!(
-            (shown.device.as_str(), shown.mountpoint.as_str()),
-            ("/dev/vda", "/")
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            prop_assert!(unescape(&bytes).len() <= bytes.len());
-            let _ = choose(&bytes, &bytes);
-            let mut line = b"1 0 0:50 / /".to_vec();
-            line.extend_from_slice(&bytes);
-            line.extend_from_slice(b" - ext4 x rw\n");
-            let _ = choose(&line, KNOWN);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::dir::read_file;
-use super::filesystems::{Mount, mounts};
+use super::mounts::{Mount, mounts};
 use super::{Error, ProcRoot, cgroup};
 
 /// Version of a cgroup tree: its files have other names.
@@ -15,6 +15,20 @@ pub enum Version {
     V1,
     /// The tree of all.
     V2,
+}
+
+impl Version {
+    /// Whether a tree of this version is mounted there; of version 1, the
+    /// controller's.
+    fn is_of(self, mount: &Mount, controller: &str) -> bool {
+        match self {
+            Self::V2 => mount.kind == "cgroup2",
+            Self::V1 => {
+                mount.kind == "cgroup"
+                    && mount.options.split(',').any(|option| option == controller)
+            }
+        }
+    }
 }
 
 /// A process's group in the file system.
@@ -45,6 +59,23 @@ impl Hierarchies {
         Ok(Self { mounts })
     }
 
+    /// Where the tree of version 2, or version 1's of a controller, is mounted,
+    /// and the path in it of what is: all of it, if that is mounted anywhere.
+    pub fn mounted(
+        &self,
+        root: &ProcRoot,
+        version: Version,
+        controller: &str,
+    ) -> Option<(PathBuf, Vec<u8>)> {
+        let mount = self
+            .mounts
+            .iter()
+            .filter(|mount| version.is_of(mount, controller))
+            .min_by_key(|mount| mount.root.as_os_str().len())?;
+        let path = mount.root.as_os_str().as_bytes().to_vec();
+        Some((root.locate(&mount.mountpoint), path))
+    }
+
     /// The group, by the text of /proc/PID/cgroup, that a controller limits
     /// the process by: in the controller's v1 tree if it has one, else in v2's.
     pub fn place(&self, root: &ProcRoot, cgroup: &[u8], controller: &str) -> Option<Place> {
@@ -57,13 +88,7 @@ impl Hierarchies {
         let path = Path::new(OsStr::from_bytes(entry.path));
         self.mounts
             .iter()
-            .filter(|mount| match version {
-                Version::V2 => mount.kind == "cgroup2",
-                Version::V1 => {
-                    mount.kind == "cgroup"
-                        && mount.options.split(',').any(|option| option == controller)
-                }
-            })
+            .filter(|mount| version.is_of(mount, controller))
             .find_map(|mount| {
                 // A tree may be mounted from a group of its own on: a container's.
                 let below = path.strip_prefix(&mount.root).ok()?;

@@ -3,33 +3,46 @@
 use super::dir::read_file;
 use super::system::CPU_MODES;
 use super::{
-    Error, Malformed, ProcRoot, ReadErrors, State, cpu_list, filesystems, list_pids, meminfo,
+    Error, FilesystemReader, Malformed, ProcRoot, ReadErrors, cpu_list, list_pids, meminfo,
     pressure, stat, system,
 };
 use crate::frame::Host;
+use crate::process::StateCounts;
 
-/// Counts processes by state, for `system.process.count`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StateCounts([u64; State::ALL.len()]);
+/// Reads the host, tick after tick.
+pub struct HostReader {
+    filesystems: FilesystemReader,
+    buf: Vec<u8>,
+}
 
-impl StateCounts {
-    /// Counts one process.
-    pub fn add(&mut self, state: State) {
-        self.0[state as usize] += 1;
+impl HostReader {
+    /// A reader, with the process that asks file systems for their room.
+    pub fn start() -> Self {
+        Self {
+            filesystems: FilesystemReader::start(),
+            buf: Vec::new(),
+        }
     }
 
-    /// (state, processes), every state.
-    pub fn to_vec(self) -> Vec<(&'static str, u64)> {
-        State::ALL
-            .iter()
-            .map(|state| (state.name(), self.0[*state as usize]))
-            .collect()
+    /// Reads everything of the host but its processes. Each part that cannot be
+    /// read is absent and counted in `errors`.
+    pub fn read(&mut self, root: &ProcRoot, errors: &mut ReadErrors) -> Host {
+        let mut host = read_host(root, &mut self.buf, errors);
+        let filesystems = self.filesystems.read(root, &mut self.buf, errors);
+        host.filesystems = kept(errors, "filesystems", filesystems).unwrap_or_default();
+        host
+    }
+
+    /// Counts all processes by state, one read of stat each. Where every
+    /// process is read anyway, count on the way instead.
+    pub fn count(&mut self, root: &ProcRoot, errors: &mut ReadErrors) -> Option<StateCounts> {
+        let counts = count_states(root, &mut self.buf);
+        kept(errors, "states", counts)
     }
 }
 
-/// Reads everything of the host but its processes. Each part that cannot be
-/// read is absent and counted in `errors`.
-pub fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
+/// All but the file systems.
+fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
     let mut host = Host {
         memory: file(root, "meminfo", buf, errors, meminfo::parse),
         uptime_ns: file(root, "uptime", buf, errors, system::parse_uptime),
@@ -52,8 +65,6 @@ pub fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) ->
             host.pressure.push((resource, "full", full));
         }
     }
-    host.filesystems =
-        kept(errors, "filesystems", filesystems::read(root, buf)).unwrap_or_default();
     host
 }
 
@@ -71,9 +82,7 @@ pub fn online(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<u64, Error> {
     }
 }
 
-/// Counts all processes by state, one read of stat each. Where every process
-/// is read anyway, count on the way instead.
-pub fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error> {
+fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error> {
     let mut counts = StateCounts::default();
     let mut pids = Vec::new();
     list_pids(root, buf, &mut pids)?;
@@ -147,7 +156,6 @@ mod tests {
                 ("cpus", "ENOENT", 1),
                 ("stat", "ENOENT", 1),
                 ("pressure/memory", "ENOENT", 1),
-                ("filesystems", "ENOENT", 1),
             ]
         );
     }

@@ -4,11 +4,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::dir::ProcessDir;
 use super::ledger::ThreadLedger;
-use super::stat::{self, State};
 use super::tasks::{self, TaskTotals};
-use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, status};
+use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, stat, status};
 use crate::process::identity::TICKS_PER_SECOND;
-use crate::process::{ProcessId, Totals};
+use crate::process::{ProcessId, State, Totals};
 
 const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 

@@ -1,48 +1,10 @@
 //! /proc/PID/stat (proc_pid_stat(5); do_task_stat of fs/proc/array.c).
 
 use super::{Malformed, text};
+use crate::process::State;
 
 /// PF_KTHREAD (include/linux/sched.h).
 const PF_KTHREAD: u64 = 0x0020_0000;
-
-/// A process's state, by the words of `process.state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Running or runnable.
-    Running,
-    /// Asleep: interruptible or not, idle, parked.
-    Sleeping,
-    /// Stopped by a signal or by a debugger.
-    Stopped,
-    /// A zombie, or dead: it waits to be reaped.
-    Defunct,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Running, Self::Sleeping, Self::Stopped, Self::Defunct];
-
-    /// The state of a letter of task_state_array (fs/proc/array.c). Letters
-    /// come and go between kernels; those not named here are kinds of sleep.
-    pub fn from_letter(letter: u8) -> Self {
-        match letter {
-            b'R' => Self::Running,
-            b'T' | b't' => Self::Stopped,
-            b'Z' | b'X' | b'x' => Self::Defunct,
-            _ => Self::Sleeping,
-        }
-    }
-
-    /// The value of `process.state`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Sleeping => "sleeping",
-            Self::Stopped => "stopped",
-            Self::Defunct => "defunct",
-        }
-    }
-}
 
 /// What procmon takes from the file. Times in ticks of 1/100 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,10 +51,10 @@ impl Stat<'_> {
 
     /// The state of the process: its leader's, while that lives.
     pub fn process_state(&self) -> State {
-        if self.has_dead_leader() {
-            return State::Sleeping;
+        match self.state {
+            State::Defunct => State::of_dead_leader(self.threads),
+            state => state,
         }
-        self.state
     }
 
     /// It has exited and waits for its parent.

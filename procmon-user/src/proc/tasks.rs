@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use rustix::io::Errno;
 
-use super::stat::{self, State};
-use super::{Error, Malformed, ProcessDir, ReadErrors, sched, status, text};
+use super::{Error, Malformed, ProcessDir, ReadErrors, sched, stat, status, text};
+use crate::process::State;
 
 /// What the scheduler keeps of a thread, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

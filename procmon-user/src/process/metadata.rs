@@ -1,12 +1,12 @@
-//! Who a process is in words: read once per process and again on exec.
+//! Who a process is in words: read once per process and again on exec. What
+//! the kernel half tells is not read.
 
 use std::path::PathBuf;
 
-use super::ProcessId;
 use super::owners::Owners;
+use super::{Groups, ProcessId};
 use crate::proc::{
-    Error, Malformed, ProcRoot, ProcessDir, ReadErrors, argv, cgroup, container, exe, stat, status,
-    tasks, unit,
+    Error, Malformed, ProcRoot, ProcessDir, ReadErrors, argv, exe, stat, status, tasks,
 };
 
 /// What is known of a process beside its numbers. What could not be read is
@@ -27,16 +27,65 @@ pub struct Metadata {
     pub user_id: Option<u32>,
     /// The uid's name, where it has one.
     pub owner: Option<String>,
-    /// Path in the cgroup v2 tree, else in the v1 memory controller's.
+    /// Path in the cgroup v2 tree, else in the v1 memory controller's; the
+    /// present one, where the kernel half tells of moves.
     pub cgroup: Option<String>,
-    /// 64 hexadecimal digits, from the cgroup's path.
+    /// 64 hexadecimal digits, or a machine's name, from the cgroup's path at
+    /// first sight or at the last execve: it is a resource attribute, and a
+    /// process that moves is no other resource. Runtimes move, then execute.
     pub container_id: Option<String>,
-    /// Kubernetes pod uid, from the cgroup's path.
+    /// Kubernetes pod uid, in the same way.
     pub pod_uid: Option<String>,
-    /// systemd unit, from the cgroup's path: `nginx.service`.
+    /// systemd unit, from the cgroup's path: `nginx.service`; the present one,
+    /// as the path is.
     pub unit: Option<String>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
+}
+
+/// What the kernel half tells of a process: it holds whatever /proc says.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// [`Metadata::executable`].
+    pub executable: Option<String>,
+    /// [`Metadata::user_id`].
+    pub user_id: Option<u32>,
+    /// What those control groups tell that it knows.
+    pub groups: Option<Groups>,
+    /// There may be others, of which /proc tells.
+    pub other_groups: bool,
+}
+
+impl Metadata {
+    /// Takes over what its control groups tell.
+    pub fn enter(&mut self, groups: Groups) {
+        self.container_id = groups.container_id.clone();
+        self.pod_uid = groups.pod_uid.clone();
+        self.move_to(groups);
+    }
+
+    /// The same for a process that moves while it executes one program.
+    pub fn move_to(&mut self, groups: Groups) {
+        self.cgroup = Some(groups.path);
+        self.unit = groups.unit;
+    }
+
+    /// Counts what a process took with it before anyone could read it.
+    pub fn count_gone(&self, errors: &mut ReadErrors) {
+        if self.kernel_thread {
+            return;
+        }
+        for (field, known) in [
+            ("status", self.user_id.is_some()),
+            ("cgroup", self.cgroup.is_some()),
+            ("cmdline", self.command.is_some()),
+            ("exe", self.path.is_some()),
+        ] {
+            if !known {
+                errors.record_gone(field);
+            }
+        }
+    }
 }
 
 /// Reads [`Metadata`] from /proc.
@@ -58,22 +107,50 @@ impl MetadataReader {
         }
     }
 
-    /// Reads what is known of a process. `executable` is the name the kernel
-    /// gave, if it did: it holds whatever /proc says. Of a process that has
-    /// gone meanwhile, its pid used again or not, it is all there is.
-    pub fn read(
-        &mut self,
-        id: ProcessId,
-        executable: Option<&str>,
-        errors: &mut ReadErrors,
-    ) -> Metadata {
+    /// Reads what is known of a process and was not told. Of a process that has
+    /// gone meanwhile, its pid used again or not, that is all there is; what it
+    /// took with it is counted.
+    pub fn read(&mut self, id: ProcessId, told: Told, errors: &mut ReadErrors) -> Metadata {
         let mut metadata = Metadata::default();
+        if let Some(user_id) = told.user_id {
+            metadata.user_id = Some(user_id);
+            metadata.owner = self.owners.name(user_id);
+        }
+        if let Some(groups) = told.groups {
+            metadata.enter(groups);
+        }
         // The process may go between two files: what was read is right.
-        let _ = self.fill(id, &mut metadata, errors);
-        if let Some(executable) = executable {
-            metadata.executable = executable.to_owned();
+        let told_groups = metadata.cgroup.is_some() && !told.other_groups;
+        if self.fill(id, told_groups, &mut metadata, errors).is_err() {
+            metadata.count_gone(errors);
+        }
+        if let Some(executable) = told.executable {
+            metadata.executable = executable;
         }
         metadata
+    }
+
+    /// The control groups of a process, by /proc.
+    pub fn groups(&mut self, id: ProcessId, errors: &mut ReadErrors) -> Option<Groups> {
+        let root = self.root.clone();
+        let groups = ProcessDir::open(&root, id.pid).and_then(|dir| self.groups_of(&dir, id));
+        match errors.keep("cgroup", groups) {
+            Ok(groups) => groups,
+            Err(_) => {
+                errors.record_gone("cgroup");
+                None
+            }
+        }
+    }
+
+    fn groups_of(&mut self, dir: &ProcessDir<'_>, id: ProcessId) -> Result<Groups, Error> {
+        let stat = self.file(dir, "stat", |text| {
+            stat::parse(text).map(|stat| stat.start_ticks)
+        })?;
+        if stat != id.start_ticks {
+            return Err(Error::Gone { pid: id.pid });
+        }
+        self.file(dir, "cgroup", Groups::parse)
     }
 
     /// The name of a user id, where it has one.
@@ -84,6 +161,7 @@ impl MetadataReader {
     fn fill(
         &mut self,
         id: ProcessId,
+        told_groups: bool,
         metadata: &mut Metadata,
         errors: &mut ReadErrors,
     ) -> Result<(), Error> {
@@ -104,17 +182,18 @@ impl MetadataReader {
         let dead_leader = stat.has_dead_leader();
         let living = tasks::prefix(&dir, dead_leader, &mut self.buf);
 
-        let status = self.file(&dir, "status", status::parse);
-        if let Some(status) = errors.keep("status", status)? {
-            metadata.user_id = status.user_id;
-            metadata.owner = status.user_id.and_then(|uid| self.owners.name(uid));
+        if metadata.user_id.is_none() {
+            let status = self.file(&dir, "status", status::parse);
+            if let Some(status) = errors.keep("status", status)? {
+                metadata.user_id = status.user_id;
+                metadata.owner = status.user_id.and_then(|uid| self.owners.name(uid));
+            }
         }
-        let groups = self.file(&dir, "cgroup", Groups::parse);
-        if let Some(groups) = errors.keep("cgroup", groups)? {
-            metadata.cgroup = Some(groups.path);
-            metadata.container_id = groups.container_id;
-            metadata.pod_uid = groups.pod_uid;
-            metadata.unit = groups.unit;
+        if !told_groups {
+            let groups = self.file(&dir, "cgroup", Groups::parse);
+            if let Some(groups) = errors.keep("cgroup", groups)? {
+                metadata.enter(groups);
+            }
         }
         if !has_executable {
             return Ok(());
@@ -152,36 +231,6 @@ impl MetadataReader {
     ) -> Result<T, Error> {
         dir.read(name, &mut self.buf)?;
         parse(&self.buf).map_err(|malformed| malformed.at(dir.path(name)))
-    }
-}
-
-/// What /proc/PID/cgroup tells.
-struct Groups {
-    path: String,
-    container_id: Option<String>,
-    pod_uid: Option<String>,
-    unit: Option<String>,
-}
-
-impl Groups {
-    /// Where v1 and v2 trees are both in use, a runtime may have made its
-    /// groups in some v1 trees only: every line may name the container.
-    fn parse(text: &[u8]) -> Result<Self, Malformed> {
-        let path = String::from_utf8_lossy(cgroup::path(text)?).into_owned();
-        let others = cgroup::entries(text).map(|entry| String::from_utf8_lossy(entry.path));
-        let (mut container_id, mut pod_uid, mut unit) = (None, None, None);
-        for path in std::iter::once(path.as_str().into()).chain(others) {
-            container_id =
-                container_id.or_else(|| container::container_id(&path).map(str::to_owned));
-            pod_uid = pod_uid.or_else(|| container::pod_uid(&path));
-            unit = unit.or_else(|| unit::unit(&path).map(str::to_owned));
-        }
-        Ok(Self {
-            path,
-            container_id,
-            pod_uid,
-            unit,
-        })
     }
 }
 

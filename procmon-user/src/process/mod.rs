@@ -1,16 +1,24 @@
 //! What a process is, and what is known of it.
 
+pub mod cgroups;
 pub mod command_line;
+pub mod connections;
 pub mod errno;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod groups;
 pub mod identity;
 pub mod metadata;
 pub mod owners;
 pub mod sample;
 pub mod select;
 pub mod signal;
+pub mod state;
 
+pub use cgroups::Cgroups;
+pub use connections::{ConnectionState, Connections};
+pub use groups::Groups;
 pub use identity::{Clock, ProcessId};
-pub use metadata::{Metadata, MetadataReader};
-pub use sample::{Exit, Histogram, ProbeCounters, ProcessSample, Totals};
+pub use metadata::{Metadata, MetadataReader, Told};
+pub use sample::{Exit, Histogram, MappingUsage, ProbeCounters, ProcessSample, Totals};
+pub use state::{State, StateCounts};

@@ -6,7 +6,7 @@ use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::{Counter, Feature, Operation};
 
 use super::select::Matched;
-use super::{Metadata, ProcessId, errno};
+use super::{Connections, Metadata, ProcessId, errno};
 
 /// What the kernel keeps of a process. Times are ns, sizes bytes. `None` is a
 /// value that could not be read: never 0 in its place.
@@ -51,7 +51,9 @@ pub struct Totals {
     pub uss: Option<u64>,
     /// Proportional set size.
     pub pss: Option<u64>,
-    /// How old `uss` and `pss` are.
+    /// Resident memory by kind of mapping.
+    pub mappings: Option<MappingUsage>,
+    /// How old the oldest of `uss`, `pss` and `mappings` is.
     pub uss_age_ns: Option<u64>,
     /// Minor page faults.
     pub minor_faults: Option<u64>,
@@ -75,6 +77,8 @@ pub struct Totals {
     pub read_chars: Option<u64>,
     /// Bytes written by calls (wchar).
     pub write_chars: Option<u64>,
+    /// TCP connections and UDP sockets.
+    pub connections: Option<Arc<Connections>>,
     /// CPUs it may use: the smaller of its cgroup's quota and its affinity,
     /// in thousandths of a CPU.
     pub cpu_limit_milli: Option<u64>,
@@ -99,7 +103,9 @@ impl Totals {
             page_tables: None,
             uss: None,
             pss: None,
+            mappings: None,
             uss_age_ns: None,
+            connections: None,
             descriptors: None,
             descriptor_soft_limit: None,
             descriptor_hard_limit: None,
@@ -109,6 +115,23 @@ impl Totals {
             ..self
         }
     }
+}
+
+/// Resident memory by kind of mapping, bytes, huge pages included.
+///
+/// What the kernel lends (`[vdso]`, `[vvar]`, `[vsyscall]`) is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MappingUsage {
+    /// `[heap]`: what brk(2) made.
+    pub heap: u64,
+    /// `[stack]` of the first thread; the others' are anonymous mappings.
+    pub stack: u64,
+    /// Private mappings of no file.
+    pub anonymous: u64,
+    /// Private mappings of files: programs, libraries.
+    pub file: u64,
+    /// Mappings made with MAP_SHARED, of files or of none.
+    pub shared: u64,
 }
 
 /// A histogram in OTLP's exponential layout at scale 0, offset -30: bucket `i`

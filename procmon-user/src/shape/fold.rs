@@ -292,6 +292,7 @@ totals! {
         threads rss_anon rss_file rss_shmem rss virtual_memory swap page_tables
         uss pss descriptors;
     neither:
-        uptime_ns peak_rss uss_age_ns descriptor_soft_limit descriptor_hard_limit
+        uptime_ns peak_rss uss_age_ns mappings connections
+        descriptor_soft_limit descriptor_hard_limit
         cpu_limit_milli throttled_ns memory_limit;
 }

@@ -1,6 +1,5 @@
 //! Processes that are one resource.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,9 +15,6 @@ const TOP: &str = "top";
 const OTHER: &str = "other";
 /// `procmon.group.name` of the groups there is no room for.
 const OTHER_GROUPS: &str = "_OTHER";
-/// `procmon.group.name` of processes that have no container, pod, unit, owner
-/// or rule.
-const NONE: &str = "_NONE";
 /// How many groups there may be beside `other`.
 const MOST_GROUPS: usize = 1_000;
 /// How many ticks a group that is empty is kept.
@@ -66,10 +62,13 @@ pub type Place = u32;
 pub struct Groups {
     by: Option<GroupBy>,
     slots: Vec<Option<Slot>>,
+    /// Places that may be used again. That of a group that was given up in
+    /// this tick is not among them: its members still name it.
+    free: Vec<Place>,
     by_name: HashMap<Arc<str>, Place>,
     /// The series of all groups at the end of the last tick.
     series: u64,
-    /// Groups that have been begun since, and there was no room for.
+    /// Groups that have been begun since.
     new: u64,
     refused: bool,
 }
@@ -80,6 +79,7 @@ struct Slot {
     members: u64,
     sum: Sum,
     start_unix_ns: u64,
+    series: u64,
     empty_ticks: u64,
 }
 
@@ -92,13 +92,41 @@ impl Groups {
         }
     }
 
-    /// Begins a tick.
-    pub fn begin(&mut self) {
+    /// Begins a tick. While the groups had more series than may be, those with
+    /// the fewest members are given up: their members are in `other` then.
+    pub fn begin(&mut self, max_series: Option<u64>) {
         self.new = 0;
+        while max_series.is_some_and(|most| self.series > most)
+            && let Some(place) = self.smallest()
+        {
+            self.refused = true;
+            self.give_up(place);
+        }
         for slot in self.slots.iter_mut().flatten() {
             slot.members = 0;
             slot.sum.begin();
         }
+    }
+
+    fn smallest(&self) -> Option<Place> {
+        let other = self.other_name();
+        let groups = (0..).zip(&self.slots);
+        let groups = groups.filter_map(|(place, slot)| Some((place, slot.as_ref()?)));
+        let groups = groups.filter(|(_, slot)| &*slot.name != other);
+        let smallest = groups.min_by_key(|(_, slot)| (slot.members, Arc::clone(&slot.name)));
+        smallest.map(|(place, _)| place)
+    }
+
+    fn give_up(&mut self, place: Place) {
+        if let Some(slot) = self.slots[place as usize].take() {
+            self.series -= slot.series;
+            self.by_name.remove(&slot.name);
+        }
+    }
+
+    /// A place where a process was, if there is a group still.
+    pub fn still(&self, place: Place) -> Option<Place> {
+        self.slots[place as usize].is_some().then_some(place)
     }
 
     /// The group of what is left over, begun at a time if it is not there yet.
@@ -135,19 +163,14 @@ impl Groups {
             members: 0,
             sum: Sum::default(),
             start_unix_ns,
+            series: 0,
             empty_ticks: 0,
         });
-        let place = match self.slots.iter().position(Option::is_none) {
-            Some(place) => {
-                self.slots[place] = slot;
-                place
-            }
-            None => {
-                self.slots.push(slot);
-                self.slots.len() - 1
-            }
-        };
-        let place = Place::try_from(place).expect("few groups");
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            Place::try_from(self.slots.len() - 1).expect("few groups")
+        });
+        self.slots[place as usize] = slot;
         self.by_name.insert(name, place);
         place
     }
@@ -198,17 +221,16 @@ impl Groups {
     /// something was added to them.
     pub fn now(&mut self, since_unix_ns: u64, at_unix_ns: u64) -> Vec<Group> {
         let by = self.by.map_or(TOP, GroupBy::name);
-        let mut groups: Vec<_> = self
-            .slots
-            .iter_mut()
-            .flatten()
-            .map(|slot| {
-                slot.sum.end(since_unix_ns);
-                slot.group(by, at_unix_ns)
-            })
-            .collect();
+        let slots = self.slots.iter_mut().flatten();
+        let now = |slot: &mut Slot| {
+            slot.sum.end(since_unix_ns);
+            let group = slot.group(by, at_unix_ns);
+            slot.series = cap::of_group(&group);
+            group
+        };
+        let mut groups: Vec<Group> = slots.map(now).collect();
         groups.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        self.series = groups.iter().map(cap::of_group).sum();
+        self.series = self.slots.iter().flatten().map(|slot| slot.series).sum();
         groups
     }
 
@@ -217,21 +239,25 @@ impl Groups {
         self.series
     }
 
-    /// Forgets groups that have long been empty: when they come again, they
-    /// begin anew. `other` stays.
-    pub fn forget_empty(&mut self) {
+    /// Ends a tick. Groups that have long been empty are forgotten: when they
+    /// come again, they begin anew. `other` stays.
+    pub fn end(&mut self) {
         let other = self.other_name();
-        for slot in &mut self.slots {
-            let Some(group) = slot else { continue };
+        for place in 0..self.slots.len() {
+            let Some(group) = &mut self.slots[place] else {
+                continue;
+            };
             group.empty_ticks = match group.members {
                 0 => group.empty_ticks + 1,
                 _ => 0,
             };
             if group.empty_ticks > EMPTY_TICKS && &*group.name != other {
-                self.by_name.remove(&group.name);
-                *slot = None;
+                self.give_up(place as Place);
             }
         }
+        let slots = (0..).zip(&self.slots);
+        let free = slots.filter(|(_, slot)| slot.is_none());
+        self.free = free.map(|(place, _)| place).collect();
     }
 }
 
@@ -259,35 +285,5 @@ impl Slot {
             },
             at_unix_ns,
         }
-    }
-}
-
-/// `procmon.group.name` of a process, by every key but the tree.
-pub fn name(by: GroupBy, sample: &ProcessSample) -> Cow<'_, str> {
-    let metadata = &sample.metadata;
-    let name = match by {
-        GroupBy::Executable => Some(&metadata.executable).filter(|name| !name.is_empty()),
-        GroupBy::Container => metadata.container_id.as_ref(),
-        GroupBy::Pod => metadata.pod_uid.as_ref(),
-        GroupBy::Unit => metadata.unit.as_ref(),
-        GroupBy::User => match (&metadata.owner, metadata.user_id) {
-            (None, Some(uid)) => return uid.to_string().into(),
-            (owner, _) => owner.as_ref(),
-        },
-        GroupBy::Rule => sample.matched.as_ref().map(|matched| &matched.name),
-        GroupBy::Tree => None,
-    };
-    name.map_or(NONE, String::as_str).into()
-}
-
-/// Whether a process is in the group it was in, whatever its words are.
-pub fn stays(by: GroupBy, before: &ProcessSample, now: &ProcessSample) -> bool {
-    match by {
-        GroupBy::Tree => true,
-        GroupBy::Rule => match (&before.matched, &now.matched) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (before, now) => before.is_none() && now.is_none(),
-        },
-        _ => Arc::ptr_eq(&before.metadata, &now.metadata),
     }
 }

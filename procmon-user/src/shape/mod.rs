@@ -6,12 +6,15 @@
 mod cap;
 mod fold;
 mod group;
+mod key;
+mod order;
 mod settings;
 mod shaper;
+mod tick;
 mod top_n;
 mod tree;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::analysis::Derived;
 use crate::frame::Frame;
@@ -41,8 +44,8 @@ pub struct Folding {
     own: Option<Own>,
     /// What is summed up, by name.
     pub groups: Vec<Group>,
-    /// Series that processes would have, were they not folded.
-    pub series_folded: u64,
+    /// See [`View::series_folded`].
+    series_folded: OnceLock<u64>,
 }
 
 /// Processes that have series of their own.
@@ -95,6 +98,22 @@ impl View {
             sample: &self.frame.processes[place],
             derived: &self.derived[place],
             was_folded,
+        })
+    }
+
+    /// How many series processes would have, were they not folded. Counted when
+    /// it is asked for first: it is dear, and few ask.
+    pub fn series_folded(&self) -> u64 {
+        let Some(own) = &self.folding.own else {
+            return 0;
+        };
+        *self.folding.series_folded.get_or_init(|| {
+            let mut own = own.live.iter().map(|(place, _)| *place as usize).peekable();
+            let all = self.processes().enumerate();
+            let folded = all.filter(|(place, _)| own.next_if_eq(place).is_none());
+            let at_unix_ns = self.frame.at_unix_ns;
+            let series = |(_, (sample, derived))| cap::of_process(sample, derived, at_unix_ns);
+            folded.map(series).sum()
         })
     }
 

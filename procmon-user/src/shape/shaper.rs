@@ -1,20 +1,21 @@
 //! Decides which processes have series of their own, and folds the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use log::warn;
 
-use super::cap::{self, Room};
+use super::cap::Room;
 use super::fold::Before;
-use super::group::{self, Groups, Place};
+use super::group::{Groups, Place};
+use super::key;
+use super::order::order;
 use super::settings::{GroupBy, Settings};
-use super::top_n::{Ranking, STICKY_TICKS, scores};
+use super::tick::{Decided, NEW, Past, Tick};
 use super::tree::{self, Tree};
 use super::{Folding, Own, View};
 use crate::analysis::Derived;
 use crate::frame::Frame;
-use crate::process::identity::TICKS_PER_SECOND;
-use crate::process::{ProcessId, ProcessSample};
+use crate::process::ProcessSample;
 
 /// Shapes frame after frame.
 ///
@@ -51,97 +52,6 @@ pub struct Shaper {
     warned: bool,
 }
 
-/// The frame before, and what was decided. Consumers hold on to the frame
-/// anyway until the next one is there.
-#[derive(Debug)]
-struct Past {
-    frame: Arc<Frame>,
-    /// In the order of its processes.
-    decided: Vec<Decided>,
-}
-
-/// What was decided about a process.
-#[derive(Clone, Copy, Debug)]
-struct Decided {
-    /// It has series of its own.
-    own: bool,
-    /// See [`super::OwnSeries::was_folded`].
-    was_folded: bool,
-    /// Its group, when it is in one.
-    group: Option<Place>,
-    /// The last tick at which it keeps its place.
-    stays_until: u64,
-}
-
-/// Who is not remembered.
-const NEW: Decided = Decided {
-    own: false,
-    was_folded: false,
-    group: None,
-    stays_until: 0,
-};
-
-/// What a tick looks at.
-struct Tick<'a> {
-    frame: &'a Frame,
-    derived: &'a [Derived],
-    past: Option<&'a Past>,
-    /// For each process of the frame its place in the frame before.
-    places: Vec<Option<u32>>,
-}
-
-impl Tick<'_> {
-    /// When the frame before was, or the first one.
-    fn since_unix_ns(&self) -> u64 {
-        let frame = self.past.map_or(self.frame, |past| &past.frame);
-        frame.at_unix_ns
-    }
-
-    fn len(&self) -> usize {
-        self.frame.processes.len()
-    }
-
-    /// What was decided of a process at the frame before, if it was there.
-    fn decided(&self, place: usize) -> Option<&Decided> {
-        Some(&self.past?.decided[self.places[place]? as usize])
-    }
-
-    /// The sample of a process in the frame before.
-    fn sample_before(&self, place: usize) -> Option<&ProcessSample> {
-        Some(&self.past?.frame.processes[self.places[place]? as usize])
-    }
-
-    fn before(&self, place: usize) -> Before<'_> {
-        match self.sample_before(place) {
-            Some(sample) => Before::Sample(sample),
-            None => self.unseen(self.frame.processes[place].id),
-        }
-    }
-
-    /// What is known of what a process had done that was not in the frame
-    /// before.
-    fn unseen(&self, id: ProcessId) -> Before<'static> {
-        const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
-        match self.past {
-            // Its start is rounded down.
-            Some(past) if (id.start_ticks + 1) * TICK_NS > past.frame.at_boot_ns => Before::Birth,
-            _ => Before::Unknown,
-        }
-    }
-
-    fn series(&self, place: usize) -> u64 {
-        let sample = &self.frame.processes[place];
-        cap::of_process(sample, &self.derived[place], self.frame.at_unix_ns)
-    }
-
-    /// The place in the frame before of one that has ended.
-    fn place_of_ended(&self, ended: &ProcessSample) -> Option<usize> {
-        let past = self.past?;
-        let place = tree::place(&past.frame, ended.id.pid)?;
-        (past.frame.processes[place].id == ended.id).then_some(place)
-    }
-}
-
 impl Shaper {
     /// A shaper that has seen nothing.
     pub fn new(settings: Settings) -> Self {
@@ -160,12 +70,7 @@ impl Shaper {
             return View::of_all(frame, derived);
         }
         let past = self.before.take();
-        let tick = Tick {
-            places: places(past.as_ref().map(|past| &*past.frame), &frame),
-            frame: &frame,
-            derived: &derived,
-            past: past.as_ref(),
-        };
+        let tick = Tick::new(&frame, &derived, past.as_ref());
         let (folding, decided) = self.decide(&tick);
         self.tick += 1;
         self.before = Some(Past {
@@ -196,52 +101,25 @@ impl Shaper {
                 None => NEW,
             })
             .collect();
-        let room = self.room(&series);
-        let mut order = match &room {
-            _ if most == 0 => Vec::new(),
-            // Nobody has to go before anybody else.
-            room if most == tick.len() && room.as_ref().is_none_or(Room::holds_all) => {
-                (0..).take(most).collect()
-            }
-            Some(room) => {
-                let mut order = self.order(tick, most.min(room.most()), &mut decided);
-                order.truncate(room.holds(&order));
-                order
-            }
-            None => self.order(tick, most, &mut decided),
-        };
-        for place in &order {
+        let mut places = self.choose(tick, most, series.as_deref(), &mut decided);
+        for place in &places {
             decided[*place as usize].own = true;
         }
 
-        self.groups.begin();
+        self.groups.begin(self.settings.max_series);
         match self.settings.group_by {
             Some(by) => self.group(tick, by, &mut decided),
             None => self.fold(tick, &mut decided),
         }
         let ended = self.ended(tick);
         let (since, at) = (tick.since_unix_ns(), tick.frame.at_unix_ns);
-        let mut groups = self.groups.now(since, at);
-        if let (Some(series), Some(cap)) = (&series, self.settings.max_series) {
-            let mut own: u64 = order.iter().map(|place| series[*place as usize]).sum();
-            while own + self.groups.series() > cap
-                && let Some(place) = order.pop()
-            {
-                own -= series[place as usize];
-                self.withdraw(tick, place as usize, &mut decided[place as usize]);
-                groups = self.groups.now(since, at);
-            }
-            self.warn_once(cap, most - order.len());
+        if let Some(series) = &series {
+            self.fit(tick, series, &mut places, &mut decided);
+            self.warn_once(most - places.len());
         }
-        self.groups.forget_empty();
+        let groups = self.groups.now(since, at);
+        self.groups.end();
 
-        let folded = decided.iter().enumerate().filter(|(_, one)| !one.own);
-        let series_folded = folded
-            .map(|(place, _)| match &series {
-                Some(series) => series[place],
-                None => tick.series(place),
-            })
-            .sum();
         let live = (0..).zip(&decided).filter(|(_, one)| one.own);
         let own = Own {
             live: live.map(|(place, one)| (place, one.was_folded)).collect(),
@@ -250,56 +128,59 @@ impl Shaper {
         let folding = Folding {
             own: Some(own),
             groups,
-            series_folded,
+            series_folded: OnceLock::new(),
         };
         (folding, decided)
     }
 
-    /// The room there is for processes; `None` when it has no bounds.
-    fn room<'a>(&self, series: &'a Option<Vec<u64>>) -> Option<Room<'a>> {
-        let cap = self.settings.max_series?;
-        Some(Room {
+    /// The processes that are to have series of their own, the most important
+    /// first: this many at most, and those there is room for.
+    fn choose(
+        &self,
+        tick: &Tick<'_>,
+        most: usize,
+        series: Option<&[u64]>,
+        decided: &mut [Decided],
+    ) -> Vec<u32> {
+        let room = self.settings.max_series.zip(series);
+        let room = room.map(|(cap, series)| Room {
             left: cap.saturating_sub(self.groups.series()),
-            series: series.as_ref()?,
-        })
+            series,
+        });
+        // Nobody has to go before anybody else.
+        if most == 0 || most == tick.len() && room.as_ref().is_none_or(Room::holds_all) {
+            return (0..).take(most).collect();
+        }
+        let Some(room) = room else {
+            return order(tick, self.tick, most, decided);
+        };
+        let mut places = order(tick, self.tick, most.min(room.most()), decided);
+        places.truncate(room.holds(&places));
+        places
     }
 
-    /// The processes that are to have series of their own, this many at most:
-    /// the chosen first, then those that keep their places, then the others,
-    /// each from the first to the last.
-    fn order(&self, tick: &Tick<'_>, most: usize, decided: &mut [Decided]) -> Vec<u32> {
-        let mut chosen = Ranking::new(most);
-        let mut others = Ranking::new(most);
-        for (place, sample) in (0..).zip(&tick.frame.processes) {
-            let scores = scores(sample, tick.sample_before(place as usize));
-            let ranking = match sample.chosen {
-                true => &mut chosen,
-                false => &mut others,
-            };
-            ranking.offer(place, &scores);
+    /// Withdraws processes, the least important first, until everything fits:
+    /// the groups may have more series than at the tick before.
+    fn fit(
+        &mut self,
+        tick: &Tick<'_>,
+        series: &[u64],
+        places: &mut Vec<u32>,
+        decided: &mut [Decided],
+    ) {
+        let Some(cap) = self.settings.max_series else {
+            return;
+        };
+        let (since, at) = (tick.since_unix_ns(), tick.frame.at_unix_ns);
+        let mut own: u64 = places.iter().map(|place| series[*place as usize]).sum();
+        self.groups.now(since, at);
+        while own + self.groups.series() > cap
+            && let Some(place) = places.pop()
+        {
+            own -= series[place as usize];
+            self.withdraw(tick, place as usize, &mut decided[place as usize]);
+            self.groups.now(since, at);
         }
-        let is_chosen = |place: u32| tick.frame.processes[place as usize].chosen;
-        let had_own = |place: u32| tick.decided(place as usize).is_some_and(|one| one.own);
-        let all = || (0..).take(tick.len());
-
-        let others = others.first();
-        let mut order = Order::new(most, tick.len());
-        order.add(chosen.first());
-        order.add(all().filter(|place| is_chosen(*place)));
-        let first = &others[..others.len().min(most - order.places.len())];
-        // The first tick knows of nobody what he does.
-        if tick.past.is_some() {
-            for place in first {
-                decided[*place as usize].stays_until = self.tick + STICKY_TICKS;
-            }
-        }
-        let stays =
-            |place: &u32| had_own(*place) && decided[*place as usize].stays_until >= self.tick;
-        order.add(first.iter().copied().filter(stays));
-        order.add(all().filter(stays));
-        order.add(first.iter().copied());
-        order.add(all());
-        order.places
     }
 
     /// Puts what has no series of its own into `other`.
@@ -328,8 +209,9 @@ impl Shaper {
         let since = tick.since_unix_ns();
         for (place, sample) in tick.frame.processes.iter().enumerate() {
             let before = tick.sample_before(place);
-            let stays = before.is_some_and(|before| group::stays(by, before, sample));
+            let stays = before.is_some_and(|before| key::stays(by, before, sample));
             let kept = decided[place].group.filter(|_| stays);
+            let kept = kept.and_then(|group| self.groups.still(group));
             let group = kept.unwrap_or_else(|| self.group_of(tick, by, sample));
             decided[place].group = Some(group);
             self.groups.add_member(group, sample);
@@ -345,10 +227,11 @@ impl Shaper {
                 Tree::Named(name) => name.into(),
                 Tree::OfBefore(place) => {
                     let group = past.and_then(|past| past.decided[place].group);
-                    return group.expect("everyone is in a group");
+                    let group = group.and_then(|group| self.groups.still(group));
+                    return group.unwrap_or_else(|| self.groups.other(tick.since_unix_ns()));
                 }
             },
-            by => group::name(by, sample),
+            by => key::name(by, sample),
         };
         let max_series = self.settings.max_series;
         self.groups.named(&name, tick.since_unix_ns(), max_series)
@@ -369,9 +252,11 @@ impl Shaper {
             if decided.is_some_and(|one| one.own) {
                 own.push(place);
             }
-            let group = match (decided.and_then(|one| one.group), self.settings.group_by) {
-                (None, Some(by)) => Some(self.group_of(tick, by, sample)),
-                (group, _) => group,
+            let group = decided.and_then(|one| one.group);
+            let group = group.and_then(|group| self.groups.still(group));
+            let group = match self.settings.group_by {
+                Some(by) => Some(group.unwrap_or_else(|| self.group_of(tick, by, sample))),
+                None => group,
             };
             if let Some(group) = group {
                 self.groups.add_increments(group, sample, before, since);
@@ -398,62 +283,15 @@ impl Shaper {
         }
     }
 
-    fn warn_once(&mut self, cap: u64, withdrawn: usize) {
+    fn warn_once(&mut self, withdrawn: usize) {
+        let cap = self.settings.max_series.unwrap_or(u64::MAX);
         if self.warned || (withdrawn == 0 && !self.groups.refused()) {
             return;
         }
         self.warned = true;
         warn!(
-            "more than the {cap} series that --max-series allows: {withdrawn} processes that \
-             would have series of their own are folded; procmon.agent.series.folded counts on"
+            "more than {cap} series, which is what --max-series allows: {withdrawn} processes \
+             are folded into others' sums now; procmon.agent.series.folded goes on to tell"
         );
     }
-}
-
-/// Places in a row, none of them twice.
-struct Order {
-    most: usize,
-    places: Vec<u32>,
-    taken: Vec<bool>,
-}
-
-impl Order {
-    fn new(most: usize, all: usize) -> Self {
-        Self {
-            most,
-            places: Vec::with_capacity(most),
-            taken: vec![false; all],
-        }
-    }
-
-    /// Adds those that are not there yet, until it is full.
-    fn add(&mut self, places: impl IntoIterator<Item = u32>) {
-        if self.places.len() == self.most {
-            return;
-        }
-        for place in places {
-            if !std::mem::replace(&mut self.taken[place as usize], true) {
-                self.places.push(place);
-                if self.places.len() == self.most {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// For each process of `now` its place in the frame before. Both are by pid.
-fn places(before: Option<&Frame>, now: &Frame) -> Vec<Option<u32>> {
-    let mut before = (0..).zip(before.map_or(&[][..], |before| &before.processes));
-    let mut next = before.next();
-    let place = |sample: &ProcessSample| {
-        while let Some((place, earlier)) = next {
-            if earlier.id >= sample.id {
-                return (earlier.id == sample.id).then_some(place);
-            }
-            next = before.next();
-        }
-        None
-    };
-    now.processes.iter().map(place).collect()
 }

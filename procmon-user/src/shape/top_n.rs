@@ -19,6 +19,9 @@ const KEYS: usize = 5;
 /// are of the time since the last tick.
 pub type Scores = [u64; KEYS];
 
+/// A score and whose it is: more is first, and of the same the lower place.
+type Ranked = (u64, Reverse<u32>);
+
 /// What a process scores; `before` is its sample of the last tick.
 pub fn scores(now: &ProcessSample, before: Option<&ProcessSample>) -> Scores {
     let totals = &now.totals;
@@ -61,9 +64,8 @@ fn io(sample: &ProcessSample) -> u64 {
 #[derive(Debug)]
 pub struct Ranking {
     limit: usize,
-    /// The last of the first is on top. Of two with the same score that with
-    /// the lower pid is first.
-    by_key: [BinaryHeap<Reverse<(u64, Reverse<u32>)>>; KEYS],
+    /// The last of the first is on top.
+    by_key: [BinaryHeap<Reverse<Ranked>>; KEYS],
 }
 
 impl Ranking {

@@ -26,7 +26,7 @@ impl Read for AgentRead {
         let agent = AgentReading {
             health: &latest.view.frame.agent,
             exporters: &latest.exporters,
-            series_folded: latest.view.folding.series_folded,
+            series_folded: latest.view.series_folded(),
         };
         self(&agent, out);
     }

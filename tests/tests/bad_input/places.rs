@@ -82,6 +82,18 @@ fn without_tracefs_counting_is_still_right_and_the_fallback_is_said() {
 }
 
 #[test]
+fn a_doctor_that_may_not_mount_tracefs_says_that_it_is_not_mounted_and_what_to_do() {
+    let script = format!("{UNMOUNT} exec setpriv --bounding-set -sys_admin \"$@\"");
+    let output = finish(wrapped(MOUNTS, &script, &Procmon::new("doctor")));
+    for words in [
+        "--  tracefs        not mounted on /sys/kernel/tracing",
+        "mount -t tracefs tracefs /sys/kernel/tracing",
+    ] {
+        assert!(output.stdout.contains(words), "{words}: {output:?}");
+    }
+}
+
+#[test]
 fn in_a_pid_namespace_ebpf_is_refused_with_the_reason() {
     let script = "exec \"$@\"";
     let run = Procmon::new("run").args(["--pid", "1", "--count", "1", "--jsonl", "-"]);

@@ -1,6 +1,7 @@
 //! Without privilege.
 
 use procmon_tests::{Procmon, Program, Victim, program::SOON, strace::file_key};
+use serde_json::Value;
 
 use crate::support::*;
 
@@ -85,8 +86,8 @@ fn cap_bpf_and_cap_perfmon_alone_count_every_call_of_another_users_process() {
         let after = objects.last().unwrap().get(&key);
         assert_eq!(after, Some(before + count), "{key}: {output:?}");
     }
-    // Others than root do not see what is in tracefs.
-    let said = "one program on sys_exit stands in";
+    // tracefs is made for root alone.
+    let said = "tracefs may not be read: one program on sys_exit stands in";
     assert!(output.stderr.contains(said), "{output:?}");
 }
 
@@ -116,4 +117,37 @@ fn an_unprivileged_zombie_of_others_is_not_said_to_have_ended_well() {
         exited["code"].is_null() && exited["signal"].is_null(),
         "{exited}"
     );
+}
+
+/// What `procmon doctor` says of tracefs, and of all probes in one line.
+fn doctor(of: impl FnOnce(&Procmon) -> std::process::Command) -> (Value, Value) {
+    let output = finish(of(&Procmon::new("doctor").arg("--json")));
+    let diagnosis: Value = serde_json::from_str(&output.stdout).expect(&output.stderr);
+    let mut host = diagnosis["host"].as_array().unwrap().iter();
+    let tracefs = host.find(|finding| finding["name"] == "tracefs").unwrap();
+    (tracefs.clone(), diagnosis["summary"].clone())
+}
+
+#[test]
+fn an_unprivileged_doctor_says_that_tracefs_may_not_be_read_and_what_to_do() {
+    let public = Public::new();
+    let told = |tracefs: Value| {
+        assert_eq!(tracefs["ok"], false, "{tracefs}");
+        let found = tracefs["found"].as_str().unwrap();
+        assert!(
+            found.contains("/sys/kernel/tracing may not be read: "),
+            "{tracefs}"
+        );
+        let advice = tracefs["advice"].as_str().unwrap();
+        assert!(advice.contains("CAP_DAC_READ_SEARCH"), "{tracefs}");
+    };
+    told(doctor(|doctor| public.as_nobody(doctor)).0);
+    let (tracefs, _) = doctor(|doctor| with_capabilities(&public.as_nobody(doctor)));
+    told(tracefs);
+    // As advised.
+    let (tracefs, summary) =
+        doctor(|doctor| with_just("+bpf,+perfmon,+dac_read_search", &public.as_nobody(doctor)));
+    assert_eq!(tracefs["ok"], true, "{tracefs}");
+    let (_, roots) = doctor(|doctor| doctor.command().unwrap());
+    assert_eq!(summary, roots);
 }

@@ -89,9 +89,14 @@ impl Public {
 
 /// This command of nobody's, with CAP_BPF and CAP_PERFMON and nothing else.
 pub fn with_capabilities(nobodys: &Command) -> Command {
+    with_just("+bpf,+perfmon", nobodys)
+}
+
+/// This command of nobody's, with these capabilities and nothing else.
+pub fn with_just(capabilities: &str, nobodys: &Command) -> Command {
     let mut command = Command::new("setpriv");
     for option in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
-        command.args([option, "-all,+bpf,+perfmon"]);
+        command.args([option, &format!("-all,{capabilities}")]);
     }
     let user = NOBODY.to_string();
     command

@@ -6,53 +6,30 @@ use procmon_tests::{
     environment::{is_emulated, kernel},
     need,
 };
-use serde_json::Value;
 
+use self::rows::rows;
 use crate::{LIMIT, diagnosis};
+
+// What writes the document has the same rows.
+#[path = "../../../xtask/src/vm/rows.rs"]
+mod rows;
 
 const DOCUMENT: &str = include_str!("../../../docs/kernels.md");
 
-/// Feature, road taken, why no better one.
-type Row = [String; 3];
-
-/// What the document says of a kernel.
-fn documented(kernel: &str, architecture: &str) -> Vec<Row> {
+/// The document's rows of a kernel are what `doctor` says here.
+fn assert_documented(kernel: &str, architecture: &str) {
     let beginning = format!("| {kernel} | {architecture} | ");
-    let rows = DOCUMENT
+    let documented: Vec<Vec<&str>> = DOCUMENT
         .lines()
-        .filter_map(|line| line.strip_prefix(&beginning)?.strip_suffix(" |"));
-    rows.map(|row| {
-        let cells: Vec<String> = row.split(" | ").map(str::to_owned).collect();
-        cells.try_into().expect("three more cells")
-    })
-    .collect()
-}
-
-/// What `doctor` says here.
-fn diagnosed() -> Vec<Row> {
+        .filter_map(|line| line.strip_prefix(&beginning)?.strip_suffix(" |"))
+        .map(|row| row.split(" | ").collect())
+        .collect();
     let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
-    let diagnosis = diagnosis(&output);
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let mut rows = vec![[
-        "probes".to_owned(),
-        text(&diagnosis["summary"]).unwrap_or("none".to_owned()),
-        text(&diagnosis["error"]).unwrap_or_default(),
-    ]];
-    for to in diagnosis["roads"].as_array().unwrap() {
-        let roads = to["roads"].as_array().unwrap();
-        let taken = roads.iter().filter(|road| road["taken"] == true);
-        let taken: Vec<String> = taken.filter_map(|road| text(&road["road"])).collect();
-        rows.push([
-            text(&to["to"]).unwrap(),
-            match &taken[..] {
-                [] => "none".to_owned(),
-                [road] => road.clone(),
-                more => panic!("more than one road: {more:?}"),
-            },
-            text(&to["reason"]).unwrap_or_default(),
-        ]);
-    }
-    rows
+    assert_eq!(
+        documented,
+        rows(&diagnosis(&output)),
+        "`cargo xtask vmtest --write` writes it"
+    );
 }
 
 #[test]
@@ -66,20 +43,10 @@ fn docs_kernels_md_says_what_doctor_says_on_this_kernel() {
         "aarch64" => "arm64",
         other => other,
     };
-    let documented = documented(&format!("{version}.{series}"), architecture);
-    assert_eq!(
-        documented,
-        diagnosed(),
-        "`cargo xtask vmtest --write` writes it"
-    );
+    assert_documented(&format!("{version}.{series}"), architecture);
 }
 
 #[test]
 fn locked_down_docs_kernels_md_says_what_doctor_says() {
-    let documented = documented("any, locked down", "any");
-    assert_eq!(
-        documented,
-        diagnosed(),
-        "`cargo xtask vmtest --write` writes it"
-    );
+    assert_documented("any, locked down", "any");
 }

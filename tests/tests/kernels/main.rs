@@ -1,17 +1,23 @@
 //! What must hold under every kernel: here, and in the machines of `cargo xtask vmtest`.
 
+mod containers;
 mod counts;
 mod document;
+mod group_ids;
 mod groups;
 mod hide;
 mod locked_down;
 mod oom;
 mod payload;
+mod reads;
 mod totals;
 
 use std::time::Duration;
 
-use procmon_tests::{Output, Procmon, environment::older_than};
+use procmon_tests::{
+    Output, Procmon,
+    environment::{hooks_functions, older_than},
+};
 use serde_json::Value;
 
 /// How long procmon may take in an emulated machine.
@@ -33,11 +39,6 @@ fn probes_not(state: &str, diagnosis: &Value) -> Vec<String> {
     assert!(!probes.is_empty(), "no probes: {diagnosis:#}");
     let others = probes.iter().filter(|probe| probe["state"] != state);
     others.map(Value::to_string).collect()
-}
-
-/// Whether programs can hang on the exits of functions: on arm64 since Linux 6.4.
-fn hooks_functions() -> bool {
-    !cfg!(target_arch = "aarch64") || !older_than((6, 4))
 }
 
 #[test]

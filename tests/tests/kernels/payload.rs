@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{Procmon, Program, environment::older_than, need, tracers, watching::objects};
+use procmon_tests::{Procmon, Program, need, payload, watching::objects};
 use tempfile::NamedTempFile;
 
-use crate::{LIMIT, diagnosis, hooks_functions, key};
+use crate::{LIMIT, key};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -24,14 +24,9 @@ struct Watched {
 }
 
 impl Watched {
-    /// Or the reason why nothing can be counted exactly. Before Linux 6.3 another tracer that
-    /// leaves the functions of the network makes the kernel skip the calls that wait in them, and
-    /// the procmon of the test before may still be leaving.
+    /// Or the reason why nothing can be counted exactly.
     fn start() -> Result<Self, String> {
-        supported()?;
-        if older_than((6, 3)) && !tracers::wait_until_gone().unwrap() {
-            return Err("another tracer does not go".to_owned());
-        }
+        payload::exact()?;
         let file = NamedTempFile::new().unwrap();
         let procmon = Procmon::new("run")
             .pid(std::process::id())
@@ -64,20 +59,6 @@ impl Watched {
         assert_eq!(self.counted(), wanted);
         self.procmon.signal(libc::SIGINT).unwrap();
         assert!(self.procmon.wait(LIMIT).unwrap().status.success());
-    }
-}
-
-/// Or the reason that procmon gives itself; which kernels may have one, another test holds it to.
-fn supported() -> Result<(), String> {
-    if hooks_functions() {
-        return Ok(());
-    }
-    let output = Procmon::new("doctor").arg("--json").output(LIMIT).unwrap();
-    let diagnosis = diagnosis(&output);
-    let mut probes = diagnosis["probes"].as_array().unwrap().iter();
-    match probes.find(|probe| probe["family"] == "network" && probe["state"] == "unsupported") {
-        Some(probe) => Err(probe["reason"].as_str().unwrap().to_owned()),
-        None => Ok(()),
     }
 }
 

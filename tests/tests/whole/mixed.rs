@@ -1,10 +1,6 @@
 //! A minute of a mixed load: at every tick the live and the exited are the whole.
 
-use std::{
-    collections::BTreeMap,
-    fs, thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, fs, thread, time::Duration};
 
 use procmon_tests::{
     Program,
@@ -121,7 +117,7 @@ fn sample(kernel: &Kernel, recording: &Recording, shell: &mut Program) -> Vec<Sa
         samples.push(Sample {
             written,
             word,
-            before: now(),
+            before: time::now(),
         });
         thread::sleep(Duration::from_millis(5));
         written
@@ -133,11 +129,6 @@ fn sample(kernel: &Kernel, recording: &Recording, shell: &mut Program) -> Vec<Sa
     }
     take();
     samples
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    u64::try_from(since.as_nanos()).unwrap()
 }
 
 /// The frames of a file: in each the ended come before the live, who have its time.

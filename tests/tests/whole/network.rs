@@ -3,7 +3,7 @@
 use procmon_tests::{
     Victim,
     jsonl::{self, Object},
-    storm,
+    need, payload, storm,
 };
 
 use crate::support::{Recording, exec};
@@ -19,6 +19,7 @@ fn moved(object: &Object) -> (f64, f64) {
 
 #[test]
 fn bytes_over_loopback_are_what_the_calls_returned_by_write_sendfile_and_udp() {
+    need!(payload::exact());
     let objects = exec(&format!("tcp={} udp=1000:1200", storm::bytes()));
     let stream = storm::bytes() as f64;
     assert_eq!(objects.len(), 3);
@@ -39,6 +40,7 @@ fn bytes_over_loopback_are_what_the_calls_returned_by_write_sendfile_and_udp() {
 
 #[test]
 fn a_third_process_of_the_same_namespace_shows_no_network_bytes() {
+    need!(payload::exact());
     let mut idle = Victim::held_before("").unwrap();
     let pid = idle.pid().to_string();
     let recording = Recording::start(&["--pid", &pid, "--interval", "100ms"]);

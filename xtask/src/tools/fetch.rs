@@ -59,19 +59,30 @@ fn collectors() -> PathBuf {
 }
 
 /// rotel, an OTLP collector: a wheel in a virtual environment of its own.
-fn rotel() -> Result<PathBuf> {
+pub fn rotel() -> Result<PathBuf> {
     let folder = collectors().join("rotel");
     if let Some(agent) = rotel_agent(&folder) {
         return Ok(agent);
     }
-    shell::say(&format!("unpacking {ROTEL} into {}", folder.display()));
+    python(ROTEL, &folder)?;
+    rotel_agent(&folder).with_context(|| format!("{ROTEL} holds no rotel-agent"))
+}
+
+/// A Python package in a virtual environment of its own, unless it is there.
+pub fn python(package: &str, folder: &Path) -> Result<()> {
+    // Half of one is never taken for a whole one.
+    let done = folder.join("unpacked");
+    if fs::read_to_string(&done).is_ok_and(|there| there == package) {
+        return Ok(());
+    }
+    shell::say(&format!("unpacking {package} into {}", folder.display()));
     shell::output(
         Command::new("python3")
             .args(["-m", "venv", "--clear"])
-            .arg(&folder),
+            .arg(folder),
     )?;
-    shell::output(Command::new(folder.join("bin/pip")).args(["install", "--quiet", ROTEL]))?;
-    rotel_agent(&folder).with_context(|| format!("{ROTEL} holds no rotel-agent"))
+    shell::output(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]))?;
+    fs::write(&done, package).with_context(|| format!("cannot write {}", done.display()))
 }
 
 fn rotel_agent(folder: &Path) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use anyhow::Result;
 mod bpf_linker;
 pub mod cross;
 pub mod fetch;
+pub mod peers;
 mod rustc;
 mod rustup;
 

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{Guest, Options, build, one};
+use super::{Guest, Options, build, one, rows::rows};
 use crate::{shell, target::Target, workspace};
 
 const DOCUMENT: &str = "docs/kernels.md";
@@ -65,27 +65,6 @@ fn kernel(guest: Guest) -> String {
         return "any, locked down | any".to_owned();
     }
     format!("{} | {}", guest.series, guest.arch)
-}
-
-/// The cells of each row that follow: feature, road and reason.
-fn rows(diagnosis: &Value) -> Vec<[&str; 3]> {
-    let mut rows = vec![[
-        "probes",
-        diagnosis["summary"].as_str().unwrap_or("none"),
-        diagnosis["error"].as_str().unwrap_or_default(),
-    ]];
-    for roads in diagnosis["roads"].as_array().into_iter().flatten() {
-        let mut all = roads["roads"].as_array().into_iter().flatten();
-        let taken = all.find(|road| road["taken"] == true);
-        rows.push([
-            roads["to"].as_str().unwrap_or_default(),
-            taken
-                .and_then(|road| road["road"].as_str())
-                .unwrap_or("none"),
-            roads["reason"].as_str().unwrap_or_default(),
-        ]);
-    }
-    rows
 }
 
 #[cfg(test)]

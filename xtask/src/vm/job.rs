@@ -7,20 +7,16 @@ use anyhow::{Context as _, Result};
 use super::{
     Guest, LOCKED_DOWN,
     initramfs::{Contents, PROGRAMS},
-    tools::{self, Files},
+    tools::Tools,
 };
 
-/// The tests that run in the machine. What is about cost, or wants a collector, stays on the host.
-const TESTS: [&str; 3] = ["kernels", "exec_counts", "identity"];
-/// Those of great numbers, on demand.
-const GREAT: &str = "whole";
-/// What they read from their environment besides the tools; it makes the storms such that an
-/// emulated machine gets through them.
-const ENVIRONMENT: [&str; 3] = [
-    "PROCMON_EMULATED=1",
-    "ROTEL_BIN=missing: no collector in an emulated machine",
-    "MOCKOTLP_BIN=missing: no collector in an emulated machine",
-];
+/// The tests that run in the machine: the quick ones, then those of great numbers. What is about
+/// cost stays on the host.
+const TESTS: [&str; 5] = ["kernels", "exec_counts", "identity", "whole", "losses"];
+/// How many of them run where there is one CPU: nothing differs by the number but who runs when.
+const WITH_ONE_CPU: usize = 2;
+/// It makes the storms such that an emulated machine gets through them.
+const ENVIRONMENT: &str = "PROCMON_EMULATED=1";
 
 /// procmon and the victim.
 pub fn add_ours(contents: &mut Contents, release: &Path) {
@@ -38,16 +34,10 @@ pub fn add(contents: &mut Contents, release: &Path, name: &str) -> String {
 }
 
 /// The tools that some tests compare with, or what is said where they are not.
-pub fn add_tools(contents: &mut Contents, files: Result<Files>) {
-    match files {
-        Ok(files) => {
-            contents.programs.extend(files);
-            contents.job += &format!("env\tSTRACE_BIN={}\n", tools::STRACE);
-        }
-        Err(error) => {
-            let reason = format!("{error:#}").replace(['\n', '\t'], " ");
-            contents.job += &format!("env\tSTRACE_BIN=missing: no strace: {reason}\n");
-        }
+pub fn add_tools(contents: &mut Contents, tools: Tools) {
+    contents.programs.extend(tools.files);
+    for (variable, value) in tools.variables {
+        contents.job += &format!("env\t{variable}={value}\n");
     }
 }
 
@@ -57,20 +47,15 @@ pub fn add_tests(
     guest: Guest,
     tests: &[(String, PathBuf)],
     filter: Option<&str>,
-    great: bool,
 ) -> Result<()> {
-    for variable in ENVIRONMENT {
-        contents.job += &format!("env\t{variable}\n");
-    }
+    contents.job += &format!("env\t{ENVIRONMENT}\n");
     let filter = filter.unwrap_or_default();
     let mut last = String::new();
-    // With one CPU the quick ones: nothing differs by the number but who runs when.
-    let tests_here = if guest.cpus == 1 {
-        &TESTS[..2]
-    } else {
-        &TESTS[..]
+    let tests_here = match guest.cpus {
+        1 => &TESTS[..WITH_ONE_CPU],
+        _ => &TESTS[..],
     };
-    for name in tests_here.iter().chain(great.then_some(&GREAT)) {
+    for name in tests_here {
         let binary = binary(tests, name)?;
         let there = format!("{PROGRAMS}/{name}");
         contents.programs.push((binary.to_owned(), there.clone()));

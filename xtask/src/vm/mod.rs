@@ -7,6 +7,7 @@ mod initramfs;
 mod job;
 mod kernel;
 mod qemu;
+mod rows;
 mod tools;
 
 use std::{
@@ -25,7 +26,7 @@ use self::{
     initramfs::Contents,
     kernel::Series,
     qemu::{Boot, BootFolder},
-    tools::Files,
+    tools::Tools,
 };
 use crate::{arch::Arch, build, shell, target::Target, test};
 
@@ -57,14 +58,11 @@ pub struct Options {
     #[arg(long)]
     filter: Option<String>,
     /// Give a machine up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 360)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
     /// Add this to the kernel's command line, such as mitigations=off
     #[arg(long, value_name = "PARAMETERS", default_value = "")]
     append: String,
-    /// Run the tests of great numbers too
-    #[arg(long)]
-    great: bool,
     /// Take procmon as it was built last
     #[arg(long)]
     no_build: bool,
@@ -106,8 +104,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 pub struct Parts {
     kernel: PathBuf,
     busybox: PathBuf,
-    /// Or the reason to do without.
-    tools: Result<Files>,
+    tools: Tools,
 }
 
 /// Gets it; the error is the reason why there is no such machine.
@@ -120,7 +117,7 @@ pub fn prepare(guest: Guest) -> Result<Parts> {
             .with_context(|| format!("there is no Linux {series} for {arch}"))?,
         busybox: initramfs::busybox(arch)
             .with_context(|| format!("there is no busybox for {arch}"))?,
-        tools: tools::files(arch),
+        tools: Tools::of(arch),
     })
 }
 
@@ -152,7 +149,7 @@ fn one(
     } else {
         job::add_tools(&mut contents, parts.tools);
         let filter = options.filter.as_deref();
-        job::add_tests(&mut contents, guest, tests, filter, options.great)?;
+        job::add_tests(&mut contents, guest, tests, filter)?;
     }
     let mut append = options.append.clone();
     if guest.lockdown {

@@ -50,7 +50,7 @@ fn a_mistake_in_an_expression_points_at_its_place_in_the_file() {
         ("- target: x\n  match: \"é == 1\"", "f:2:11: "),
         // What is folded or escaped has the place of the whole.
         ("- match: |\n    pid ==\n    ?\n", "f:2:5: "),
-        ("- match: 'user == ''x'' ?'", "f:2:5: "),
+        ("- match: 'user == ''x'' ?'", "f:1:10: "),
     ] {
         let mistakes = mistakes(text);
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
@@ -75,7 +75,7 @@ fn all_mistakes_of_all_rules_are_told() {
         "f:2:24: rule 2: target: a list is not a text",
         "f:2:29: rule 2: profile: not in this version",
         "f:3:3: rule 3: a single value is no rule",
-        "f:4:28: rule 4: target is empty",
+        "f:4:29: rule 4: target is empty",
         "f:5:33: rule 5: attributes: \"process.pid\" is one that procmon fills in",
     ];
     assert_eq!(found.len(), wanted.len(), "{found:#?}");

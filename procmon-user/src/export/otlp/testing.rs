@@ -26,7 +26,9 @@ use tonic::{Request, Response, Status};
 use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
-use crate::process::{Exit, Histogram, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals};
+use crate::process::{
+    Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals,
+};
 use crate::shape::View;
 use procmon_common::{Counter, Feature, Operation};
 
@@ -83,6 +85,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             peak_rss: n(16),
             uss: n(17),
             pss: n(18),
+            mappings: Some(MappingUsage::default()),
             uss_age_ns: n(19),
             minor_faults: n(20),
             major_faults: n(21),
@@ -95,6 +98,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             write_calls: n(26),
             read_chars: n(27),
             write_chars: n(28),
+            connections: Some(Arc::default()),
             cpu_limit_milli: Some(1500),
             throttled_ns: n(29),
             memory_limit: n(100_000),

@@ -1,8 +1,8 @@
 //! The block of the host.
 
-use super::{Block, Quantity};
+use super::{Block, Quantity, word};
 use crate::frame::{Frame, Host};
-use crate::process::identity;
+use crate::process::{ProcessSample, identity};
 
 /// What the next host block is compared with.
 pub struct HostBefore {
@@ -29,6 +29,34 @@ fn busy(host: &Host) -> Option<u64> {
         .iter()
         .filter(|(mode, _)| !matches!(*mode, "idle" | "iowait" | "steal"));
     (!host.cpu_ns.is_empty()).then(|| working.map(|(_, ns)| ns).sum())
+}
+
+/// Processes of the section "Top Memory", at most.
+const TOP: usize = 10;
+/// The share of the host's memory that a process in it has more than.
+const TOP_SHARE: f64 = 0.01;
+
+/// The processes that have more than a hundredth of the host's memory, the
+/// largest first; no section when there are none.
+fn top_memory(out: &mut Block<'_>, frame: &Frame) {
+    let Some(total) = frame.host.memory.as_ref().map(|memory| memory.total) else {
+        return;
+    };
+    let share = |sample: &ProcessSample| Some(sample.totals.rss? as f64 / total as f64);
+    let mut top: Vec<(f64, &ProcessSample)> = frame
+        .processes
+        .iter()
+        .filter_map(|sample| Some((share(sample)?, sample)))
+        .filter(|(share, _)| *share > TOP_SHARE && share.is_finite())
+        .collect();
+    top.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.id.cmp(&other.id)));
+    if !top.is_empty() {
+        out.section("Top Memory");
+    }
+    for (share, sample) in top.into_iter().take(TOP) {
+        let label = format!("{} {}", sample.id.pid, word(&sample.metadata.executable));
+        out.value(&label, Some(Quantity::Share(share)));
+    }
 }
 
 /// The host's block; `shown` processes follow it.
@@ -71,6 +99,8 @@ pub fn block(out: &mut Block<'_>, frame: &Frame, before: Option<&HostBefore>, sh
         "Processes",
         Some(Quantity::Count(frame.processes.len() as u64)),
     );
+
+    top_memory(out, frame);
 
     if host.pressure.is_empty() {
         return;

@@ -5,7 +5,7 @@ use procmon_common::{Counter, Operation};
 use super::{Block, Quantity};
 use crate::analysis::Derived;
 use crate::frame::Frame;
-use crate::process::{Exit, ProcessSample, signal};
+use crate::process::{ConnectionState, Connections, Exit, ProcessSample, signal};
 
 /// How a row of the section "Activity" is written.
 #[derive(Clone, Copy)]
@@ -221,7 +221,31 @@ fn body(out: &mut Block<'_>, sample: &ProcessSample, cores: Option<f64>, before:
     out.value("Threads", totals.threads.map(Quantity::Count));
     out.value("File Descriptors", totals.descriptors.map(Quantity::Count));
 
+    if let Some(connections) = &totals.connections {
+        held(out, connections);
+    }
     activity(out, sample, before);
+}
+
+/// The connections, if there are any: by state, and those it opened by where
+/// they go.
+fn held(out: &mut Block<'_>, connections: &Connections) {
+    let mut lines: Vec<(String, u64)> = Vec::new();
+    for state in ConnectionState::ALL {
+        lines.push((format!("TCP ({})", state.name()), connections.tcp(state)));
+        if state == ConnectionState::Established {
+            let opened = connections.remote_ports.iter();
+            lines.extend(opened.map(|(port, count)| (format!("to port {port}"), *count)));
+        }
+    }
+    lines.push(("UDP".to_owned(), connections.udp));
+    lines.retain(|(_, count)| *count > 0);
+    if !lines.is_empty() {
+        out.section("Connections");
+    }
+    for (label, count) in lines {
+        out.value(&label, Some(Quantity::Count(count)));
+    }
 }
 
 fn activity(out: &mut Block<'_>, sample: &ProcessSample, before: Option<&Before>) {

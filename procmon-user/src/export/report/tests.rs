@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use procmon_common::{Counter, Operation};
 
@@ -6,7 +7,7 @@ use super::*;
 use crate::analysis::Rates;
 use crate::frame::{Frame, HostMemory};
 use crate::process::fixture::{self, SECOND, ended, frame, probes};
-use crate::process::{Exit, Totals};
+use crate::process::{ConnectionState, Connections, Exit, Totals};
 
 /// The block as the format's first document shows it.
 const SAMPLE: &str = "\
@@ -288,6 +289,18 @@ Resources:
   CPUs:                     2
   Processes:               30
 
+Top Memory:
+  29 sh:                  2.8%
+  28 sh:                  2.7%
+  27 sh:                  2.6%
+  26 sh:                  2.5%
+  25 sh:                  2.4%
+  24 sh:                  2.3%
+  23 sh:                  2.2%
+  22 sh:                  2.1%
+  21 sh:                  2.1%
+  20 sh:                  2.0%
+
 Stalled (since last snapshot):
   memory (some):          n/a";
     assert_eq!(block, expected);
@@ -302,6 +315,44 @@ Stalled (since last snapshot):
     let text = log.add(host(3 * SECOND, SECOND));
     assert!(text.contains("  CPU Usage:             50.0%\n"), "{text}");
     assert!(text.contains("  memory (some):         25.0%\n"), "{text}");
+}
+
+#[test]
+fn only_those_with_more_than_a_hundredth_of_memory_are_top() {
+    let mut log = Log::new(true);
+    let mut processes = vec![fixture::sample(7, "small"), fixture::sample(8, "large")];
+    processes[0].totals.rss = Some(1000);
+    processes[1].totals.rss = Some(1001);
+    let mut frame = frame(SECOND, processes, vec![]);
+    frame.host.memory = Some(HostMemory {
+        total: 100_000,
+        ..HostMemory::default()
+    });
+    let text = log.add(frame);
+    let (_, top) = text.split_once("Top Memory:\n").unwrap();
+    let (top, _) = top.split_once("\n\n").unwrap();
+    assert_eq!(top, "  8 large:                1.0%");
+}
+
+#[test]
+fn connections_are_told_by_state_and_by_the_port_they_go_to() {
+    let mut log = Log::new(false);
+    let mut process = fixture::sample(7, "sh");
+    process.totals.connections = Some(Arc::default());
+    let text = log.add(frame(SECOND, vec![process.clone()], vec![]));
+    assert!(!text.contains("Connections"), "{text}");
+    let mut connections = Connections::default();
+    (connections.udp, connections.remote_ports) = (2, vec![(5432, 3)]);
+    connections.add_tcp(ConnectionState::Established);
+    process.totals.connections = Some(Arc::new(connections));
+    let text = log.add(frame(2 * SECOND, vec![process], vec![]));
+    let (_, section) = text.split_once("\nConnections:\n").unwrap();
+    let expected = "  \
+  TCP (established):        1
+  to port 5432:             3
+  UDP:                      2
+";
+    assert_eq!(section, expected);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The schedule under a clock and costs made up here.
 
 use super::*;
+use crate::proc::smaps::Rollup;
 use proptest::prelude::*;
 
 const MS: u64 = 1_000_000;
@@ -16,13 +17,13 @@ fn id(pid: u32) -> ProcessId {
 fn candidates(pids: std::ops::Range<u32>) -> Vec<Candidate> {
     pids.map(|pid| Candidate {
         id: id(pid),
-        resident: 1 << 20,
+        size: 1 << 20,
     })
     .collect()
 }
 
 /// One round; every read costs `cost`. Returns who was read.
-fn round(schedule: &mut Schedule, all: &[Candidate], now: u64, cost: u64) -> Vec<u32> {
+fn round(schedule: &mut Schedule<Rollup>, all: &[Candidate], now: u64, cost: u64) -> Vec<u32> {
     schedule.begin_round(all);
     let mut read = Vec::new();
     while let Some(next) = schedule.next(now) {
@@ -50,7 +51,7 @@ fn the_oldest_goes_first_and_nobody_starves() {
 fn large_ones_are_not_read() {
     let mut schedule = Schedule::new(Budget::default());
     let mut all = candidates(1..3);
-    all[0].resident = (1 << 30) + 1;
+    all[0].size = (1 << 30) + 1;
     assert_eq!(round(&mut schedule, &all, 0, 1), [2]);
     assert_eq!(schedule.get(id(1), 0), None);
 }
@@ -75,8 +76,20 @@ fn values_age_and_go() {
 }
 
 #[test]
+fn a_young_value_is_not_renewed() {
+    let mut schedule = Schedule::new(Budget {
+        renew: Duration::from_secs(10),
+        ..Budget::default()
+    });
+    let all = candidates(1..3);
+    assert_eq!(round(&mut schedule, &all, 0, MS), [1, 2]);
+    assert_eq!(round(&mut schedule, &all, 9 * SECOND, MS), [0u32; 0]);
+    assert_eq!(round(&mut schedule, &all, 10 * SECOND, MS), [1, 2]);
+}
+
+#[test]
 fn a_read_that_failed_is_not_first_again() {
-    let mut schedule = Schedule::new(Budget::default());
+    let mut schedule = Schedule::<Rollup>::new(Budget::default());
     let all = candidates(1..3);
     schedule.begin_round(&all);
     let first = schedule.next(0).unwrap();
@@ -101,7 +114,7 @@ proptest! {
         costs in proptest::collection::vec(1u64..30 * MS, 1..40),
         gaps in proptest::collection::vec(1u64..20 * SECOND, 1..60),
     ) {
-        let mut schedule = Schedule::new(Budget::default());
+        let mut schedule = Schedule::<Rollup>::new(Budget::default());
         let all = candidates(0..costs.len() as u32);
         let (mut now, mut log) = (0, Vec::new());
         for gap in gaps {

@@ -43,8 +43,12 @@ fn tree(comm: &[u8], flags: u32, exe: Option<&str>) -> tempfile::TempDir {
 
 fn read(tree: &Path, start_ticks: u64, name: Option<&str>) -> (Metadata, ReadErrors) {
     let mut errors = ReadErrors::default();
+    let told = Told {
+        executable: name.map(str::to_owned),
+        ..Told::default()
+    };
     let metadata =
-        MetadataReader::new(ProcRoot::under(tree)).read(id(start_ticks), name, &mut errors);
+        MetadataReader::new(ProcRoot::under(tree)).read(id(start_ticks), told, &mut errors);
     (metadata, errors)
 }
 
@@ -114,7 +118,49 @@ fn a_reused_pid_is_another_process() {
         ..Metadata::default()
     };
     assert_eq!(metadata, expected);
+    let fields = ["status", "cgroup", "cmdline", "exe"];
+    assert_eq!(errors.as_slice(), fields.map(|field| (field, "ESRCH", 1)));
+}
+
+#[test]
+fn what_is_told_is_not_read() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    for file in ["status", "cgroup"] {
+        fs::remove_file(tree.path().join("proc/7").join(file)).unwrap();
+    }
+    let mut errors = ReadErrors::default();
+    let told = Told {
+        executable: None,
+        user_id: Some(33),
+        groups: Some(Groups {
+            path: "/a.scope".to_owned(),
+            unit: Some("a.scope".to_owned()),
+            ..Groups::default()
+        }),
+        other_groups: false,
+    };
+    let root = ProcRoot::under(tree.path());
+    let metadata = MetadataReader::new(root).read(id(15), told, &mut errors);
+    assert_eq!(metadata.owner.as_deref(), Some("www-data"));
+    assert_eq!(metadata.cgroup.as_deref(), Some("/a.scope"));
+    assert_eq!(metadata.unit.as_deref(), Some("a.scope"));
+    assert_eq!(metadata.path, Some("/usr/sbin/nginx".into()));
     assert_eq!(errors.as_slice(), []);
+}
+
+#[test]
+fn a_process_that_moves_stays_the_resource_it_is() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    let (mut metadata, _) = read(tree.path(), 15, None);
+    metadata.move_to(Groups {
+        path: "/b.service".to_owned(),
+        unit: Some("b.service".to_owned()),
+        ..Groups::default()
+    });
+    assert_eq!(metadata.cgroup.as_deref(), Some("/b.service"));
+    assert_eq!(metadata.unit.as_deref(), Some("b.service"));
+    assert_eq!(metadata.container_id.as_deref(), Some(CONTAINER));
+    assert_eq!(metadata.pod_uid.as_deref(), Some(POD));
 }
 
 #[test]
@@ -122,7 +168,7 @@ fn this_process() {
     let root = ProcRoot::system();
     let mut errors = ReadErrors::default();
     let own = crate::proc::read_totals(&root, std::process::id(), &mut errors).unwrap();
-    let metadata = MetadataReader::new(root).read(own.id, None, &mut errors);
+    let metadata = MetadataReader::new(root).read(own.id, Told::default(), &mut errors);
     let path = std::env::current_exe().unwrap();
     assert_eq!(
         Some(metadata.executable.as_ref()),

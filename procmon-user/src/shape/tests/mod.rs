@@ -148,10 +148,7 @@ fn without_settings_everything_is_sent_and_nothing_remembered() {
     let view = shaped.next(vec![process(7, 1), process(8, 1)], vec![ended]);
     assert_eq!(own(&view), [7, 8]);
     assert_eq!(view.own_ended().count(), 1);
-    assert_eq!(
-        (view.folding.groups.len(), view.folding.series_folded),
-        (0, 0)
-    );
+    assert_eq!((view.folding.groups.len(), view.series_folded()), (0, 0));
 }
 
 #[test]

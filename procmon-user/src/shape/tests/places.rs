@@ -109,14 +109,14 @@ fn a_cap_folds_the_least_important_and_holds() {
         let largest: Vec<u32> = (1..=200).skip(200 - places).collect();
         assert_eq!(own(&view), largest);
         let folded = (200 - places) as u64;
-        assert_eq!(view.folding.series_folded, folded * each);
+        assert_eq!(view.series_folded(), folded * each);
         assert_eq!(view.folding.groups[0].members, folded);
     }
     // As soon as there is room, all are back; `other` stays.
     let view = shaped.next(live[..5].to_vec(), vec![]);
     assert_eq!(own(&view), [1, 2, 3, 4, 5]);
     assert_eq!(
-        (view.folding.series_folded, view.folding.groups[0].members),
+        (view.series_folded(), view.folding.groups[0].members),
         (0, 0)
     );
 }
@@ -261,6 +261,42 @@ fn a_group_that_was_empty_for_long_is_forgotten() {
     let view = shaped.next(vec![process(7, 1)], vec![]);
     let start = view.folding.groups[0].sum.created_unix_ns;
     assert_eq!(start, view.frame.at_unix_ns - SECOND);
+}
+
+#[test]
+fn groups_that_outgrow_the_cap_are_given_up_from_the_smallest() {
+    use procmon_common::{Counter, Operation};
+    let mut shaped = Shaped::new(Settings {
+        group_by: Some(GroupBy::Executable),
+        max_series: Some(200),
+        ..Settings::default()
+    });
+    // Each process fails in this many ways, each a series of its group.
+    let mut next = |errors: u32| {
+        let process = |pid: u32| {
+            let mut sample = of(pid, |m| {
+                m.executable = ["a", "b", "b"][pid as usize % 3].into()
+            });
+            let opened = (Counter::OpenFailed, u64::from(errors));
+            let mut probes = fixture::probes(&[opened]);
+            let failure = |errno| (Operation::Open, errno, 1);
+            probes.failures = (1..=errors).map(failure).collect();
+            sample.probes = Some(probes);
+            sample
+        };
+        let view = shaped.next((3..9).map(process).collect(), vec![]);
+        let series: u64 = view.folding.groups.iter().map(cap::of_group).sum();
+        (groups(&view), series)
+    };
+    let both = vec![("a".to_owned(), 2), ("b".to_owned(), 4)];
+    assert_eq!(next(0).0, both);
+    let (names, series) = next(100);
+    assert!(names == both && series > 200, "{series}");
+    let (names, series) = next(101);
+    assert_eq!(names, [("_OTHER".to_owned(), 2), ("b".to_owned(), 4)]);
+    assert!(series <= 200, "{series}");
+    // Nothing that they did meanwhile is lost, and they stay where they are.
+    assert_eq!(next(101).0, names);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What the agent takes for itself, as people run it: processor, memory, and
 //! the time until the first frame and back to the prompt.
 
-mod collector;
 mod running;
 
 use std::{thread, time::Duration};
@@ -9,9 +8,11 @@ use std::{thread, time::Duration};
 use anyhow::Result;
 use procmon_tests::Victim;
 
-use self::{collector::Sink, running::Running};
+use self::running::Running;
 use crate::{
-    Effort, stats,
+    Effort,
+    collector::Sink,
+    stats,
     table::{Table, Value},
 };
 
@@ -20,7 +21,7 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let victim = Victim::held_before("")?;
     let pid = victim.pid();
     let steady = Duration::from_secs(effort.pick(20, 3));
-    let sink = Sink::start()?;
+    let sink = Sink::start(drop)?;
     watch(table, "file", &["--jsonl", "/dev/null"], pid, steady)?;
     watch(table, "OTLP", &["--otlp", &sink.url()], pid, steady)?;
     let mut starts = Vec::new();

@@ -15,6 +15,11 @@ pub fn was_disturbed() -> bool {
     DISTURBED.load(Ordering::Relaxed)
 }
 
+/// Another tracer was there.
+pub fn note_disturbance() {
+    DISTURBED.store(true, Ordering::Relaxed);
+}
+
 /// Attaches with `attach`, measures with `measure`, detaches; again if another
 /// tracer came or went meanwhile.
 pub fn with<A, T>(
@@ -32,7 +37,7 @@ pub fn with<A, T>(
             return Ok(result);
         }
     }
-    DISTURBED.store(true, Ordering::Relaxed);
+    note_disturbance();
     tracers::wait_until_gone()?;
     let _attached = attach()?;
     measure()

@@ -1,18 +1,25 @@
-//! docs/benchmarks.md.
+//! What docs/benchmarks.md says of watching a process.
 
 use std::fs;
 
 use crate::{alone, table::Table};
 
-/// All of it.
-pub fn whole(table: &Table) -> String {
+/// The section of docs/benchmarks.md.
+pub fn section(table: &Table) -> String {
     include_str!("document.md")
         .replace("{machine}", &machine())
         .replace("{table}\n", &table.to_string())
 }
 
+/// An error as the cell of a table: its first line.
+pub fn cell(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let line = text.lines().next().unwrap_or_default();
+    line.trim().replace('|', "/")
+}
+
 /// The kernel and the CPUs, which is what the numbers depend on.
-fn machine() -> String {
+pub fn machine() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

@@ -1,5 +1,7 @@
 //! The floors: a clock read at every switch and every wakeup, and nothing at
-//! the end of a system call.
+//! the end of a system call, or at every hook of procmon.
+
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -7,6 +9,7 @@ use aya::{
     programs::{BtfTracePoint, TracePoint},
 };
 use procmon::kernel::OBJECT;
+use procmon_common::probes::{Hook, PROBES};
 
 const SWITCHES: [(&str, &str); 2] = [
     ("bench_switch", "sched_switch"),
@@ -35,6 +38,50 @@ pub fn calls(calls: &[&str]) -> Result<Ebpf> {
         program.attach("syscalls", &format!("sys_exit_{call}"))?;
     }
     Ok(bpf)
+}
+
+/// An empty program on every hook of procmon, until it is dropped.
+///
+/// # Errors
+/// Where the kernel lacks a tracepoint for which procmon takes another road.
+pub fn hooks() -> Result<Ebpf> {
+    let btf = Btf::from_sys_fs()?;
+    let mut bpf = object(&btf)?;
+    for probe in PROBES {
+        match probe.hook {
+            Hook::BtfTracepoint(tracepoint) | Hook::BtfTracepointOr { tracepoint, .. } => {
+                let name = format!("empty_{tracepoint}");
+                let program = bpf.program_mut(&name).context(name)?;
+                let program: &mut BtfTracePoint = program.try_into()?;
+                program.load(tracepoint, &btf)?;
+                program.attach()?;
+            }
+            Hook::Tracepoint(category, name) => hang(&mut bpf, category, name)?,
+            Hook::SyscallExit(calls) => {
+                for call in calls.iter().copied().filter(|call| has_exit(call)) {
+                    hang(&mut bpf, "syscalls", &format!("sys_exit_{call}"))?;
+                }
+            }
+            // Neither slows anybody down.
+            Hook::Iterator(_) | Hook::Part { .. } => {}
+        }
+    }
+    Ok(bpf)
+}
+
+fn hang(bpf: &mut Ebpf, category: &str, name: &str) -> Result<()> {
+    let program: &mut TracePoint = bpf.program_mut(CALL).context(CALL)?.try_into()?;
+    if program.fd().is_err() {
+        program.load()?;
+    }
+    program.attach(category, name)?;
+    Ok(())
+}
+
+/// Whether this architecture has the call, and the kernel a tracepoint at its end.
+pub fn has_exit(call: &str) -> bool {
+    let events = Path::new("/sys/kernel/tracing/events/syscalls");
+    events.join(format!("sys_exit_{call}")).is_dir()
 }
 
 /// The kernel programs, loaded by nobody yet.

@@ -12,6 +12,7 @@ use procmon::{
 use crate::{
     Effort, stats,
     table::{Table, Value},
+    usage,
     watched::{self, ALL, Probes},
 };
 
@@ -63,21 +64,10 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
 }
 
 /// Milliseconds on a CPU that this thread needs for it.
-fn cpu_ms(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let before = cpu_now()?;
+pub fn cpu_ms(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let before = usage::thread_ns()?;
     work()?;
-    Ok((cpu_now()? - before) * 1e3)
-}
-
-fn cpu_now() -> Result<f64> {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: it writes to our timespec.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    (status == 0).then_some(()).context("no CPU clock")?;
-    Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+    Ok((usage::thread_ns()? - before) as f64 / 1e6)
 }
 
 /// Processes that do nothing.

@@ -8,13 +8,18 @@
 mod agent;
 mod alone;
 mod calls;
+mod collector;
 mod document;
 mod floor;
+mod grid;
 mod host;
+mod interrupt;
+mod peers;
 mod roads;
 mod stats;
 mod switches;
 mod table;
+mod usage;
 mod watched;
 mod worker;
 
@@ -31,10 +36,13 @@ struct Options {
     /// Few and short rounds: shows that every row can be measured, not the limits
     #[arg(long)]
     quick: bool,
-    /// Print docs/benchmarks.md as a whole, not only the table
+    /// Whole hosts, beside what others use there, and what the watched work feels
+    #[arg(long)]
+    peers: bool,
+    /// Print the section of docs/benchmarks.md, not only its tables
     #[arg(long)]
     document: bool,
-    /// Only the rows of these sections: switches, calls, agent, host, roads
+    /// Only these sections: switches, calls, agent, host, roads; with --peers: scale, work
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Be one of the benchmark's own workers
@@ -66,6 +74,9 @@ const SECTIONS: [(&str, Section); 5] = [
 ];
 
 fn main() -> Result<ExitCode> {
+    if let Some(status) = procmon::proc::statvfs::serve_if_asked() {
+        return Ok(status);
+    }
     let options = Options::parse();
     if let Some(role) = options.role {
         worker::run(role)?;
@@ -80,6 +91,32 @@ fn main() -> Result<ExitCode> {
     let effort = Effort {
         quick: options.quick,
     };
+    let (page, holds) = match options.peers {
+        true => peers(&options, effort)?,
+        false => watching(&options, effort)?,
+    };
+    if alone::was_disturbed() {
+        eprintln!("procmon-bench: another tracer was attached: the numbers say little");
+    }
+    print!("{page}");
+    Ok(match holds {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// What is printed, and whether the limits hold.
+fn peers(options: &Options, effort: Effort) -> Result<(String, bool)> {
+    let report = peers::measure(effort, &options.only)?;
+    let page = match options.document {
+        true => report.document(),
+        false => report.tables(),
+    };
+    Ok((page, report.limits.holds()))
+}
+
+/// [`peers`], of procmon and nobody else.
+fn watching(options: &Options, effort: Effort) -> Result<(String, bool)> {
     let mut table = Table::default();
     for (name, section) in SECTIONS {
         if options.only.is_empty() || options.only.iter().any(|only| only == name) {
@@ -87,17 +124,9 @@ fn main() -> Result<ExitCode> {
             section(effort, &mut table)?;
         }
     }
-    if alone::was_disturbed() {
-        eprintln!("procmon-bench: another tracer was attached: the numbers say little");
-    }
-    if options.document {
-        print!("{}", document::whole(&table));
-    } else {
-        print!("{table}");
-    }
-    Ok(if table.holds() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let page = match options.document {
+        true => document::section(&table),
+        false => table.to_string(),
+    };
+    Ok((page, table.holds()))
 }

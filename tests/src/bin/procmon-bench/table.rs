@@ -2,6 +2,21 @@
 
 use std::fmt;
 
+use crate::grid::Grid;
+
+/// Whether a limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is none: the row only tells.
+    Told,
+    /// It does.
+    Holds,
+    /// It seems not to, by less than the spread of what was measured.
+    Unsure,
+    /// It does not.
+    Over,
+}
+
 /// One limit and what was measured.
 pub struct Row {
     /// What was measured.
@@ -14,8 +29,8 @@ pub struct Row {
     pub result: String,
     /// The limit; empty when the row only tells.
     pub limit: String,
-    /// Whether it holds; `None` when the row only tells.
-    pub holds: Option<bool>,
+    /// Whether it holds.
+    pub verdict: Verdict,
 }
 
 /// All rows.
@@ -23,83 +38,83 @@ pub struct Row {
 pub struct Table(Vec<Row>);
 
 impl Table {
-    /// A value with a limit.
+    /// A value with a limit that it may not pass.
     pub fn limit(&mut self, what: &str, base: String, with: String, value: Value, limit: Value) {
-        self.push(what, base, with, value, Some(limit));
+        let verdict = Verdict::of(value.number() <= limit.number());
+        let limit = format!("at most {limit}");
+        self.push(what, base, with, value.to_string(), limit, verdict);
+    }
+
+    /// A value with a limit that it must reach.
+    pub fn at_least(&mut self, what: &str, base: String, with: String, value: Value, limit: Value) {
+        let verdict = Verdict::of(value.number() >= limit.number());
+        let limit = format!("at least {limit}");
+        self.push(what, base, with, value.to_string(), limit, verdict);
     }
 
     /// A value without a limit.
     pub fn tell(&mut self, what: &str, base: String, with: String, value: Value) {
-        self.push(what, base, with, value, None);
+        let limit = String::new();
+        self.push(what, base, with, value.to_string(), limit, Verdict::Told);
     }
 
-    fn push(&mut self, what: &str, base: String, with: String, value: Value, limit: Option<Value>) {
+    /// A row that is judged elsewhere.
+    pub fn push(
+        &mut self,
+        what: &str,
+        base: String,
+        with: String,
+        result: String,
+        limit: String,
+        verdict: Verdict,
+    ) {
         let row = Row {
             what: what.to_owned(),
             base,
             with,
-            result: value.to_string(),
-            limit: limit.map_or_else(String::new, |limit| format!("at most {limit}")),
-            holds: limit.map(|limit| value.number() <= limit.number()),
+            result,
+            limit,
+            verdict,
         };
-        eprintln!("  {what}: {} {}", row.result, row.verdict());
+        eprintln!("  {what}: {} {}", row.result, row.verdict.text());
         self.0.push(row);
     }
 
-    /// Whether every limit holds.
+    /// Whether no limit is broken.
     pub fn holds(&self) -> bool {
-        self.0.iter().all(|row| row.holds != Some(false))
+        self.0.iter().all(|row| row.verdict != Verdict::Over)
     }
 }
 
-impl Row {
-    fn verdict(&self) -> &'static str {
-        match self.holds {
-            Some(true) => "ok",
-            Some(false) => "over",
-            None => "",
-        }
+impl Verdict {
+    fn of(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Over }
     }
 
-    fn cells(&self) -> [&str; 6] {
-        [
-            &self.what,
-            &self.base,
-            &self.with,
-            &self.result,
-            &self.limit,
-            self.verdict(),
-        ]
+    fn text(self) -> &'static str {
+        match self {
+            Self::Told => "",
+            Self::Holds => "ok",
+            Self::Unsure => "unsure",
+            Self::Over => "over",
+        }
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["what", "base", "with procmon", "result", "limit", ""];
-        let width = |column: usize| {
-            let cells = self.0.iter().map(|row| row.cells()[column]);
-            cells
-                .chain([head[column]])
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
-        let mut line = |cells: [&str; 6], fill: char| {
-            for (cell, width) in cells.iter().zip(&widths) {
-                match fill {
-                    '-' => write!(f, "|{}", "-".repeat(width + 2))?,
-                    _ => write!(f, "| {cell:<width$} ")?,
-                }
-            }
-            writeln!(f, "|")
-        };
-        line(head, ' ')?;
-        line([""; 6], '-')?;
+        let mut grid = Grid::new(&["what", "base", "with procmon", "result", "limit", ""]);
         for row in &self.0 {
-            line(row.cells(), ' ')?;
+            grid.row([
+                row.what.clone(),
+                row.base.clone(),
+                row.with.clone(),
+                row.result.clone(),
+                row.limit.clone(),
+                row.verdict.text().to_owned(),
+            ]);
         }
-        Ok(())
+        grid.fmt(f)
     }
 }
 
@@ -116,6 +131,8 @@ pub enum Value {
     CorePercent(f64),
     /// Mebibytes.
     Mebibytes(f64),
+    /// Microseconds, of one process.
+    Microseconds(f64),
     /// A number of something.
     Count(f64),
 }
@@ -128,6 +145,7 @@ impl Value {
             | Self::Seconds(number)
             | Self::CorePercent(number)
             | Self::Mebibytes(number)
+            | Self::Microseconds(number)
             | Self::Count(number) => number,
         }
     }
@@ -141,6 +159,7 @@ impl fmt::Display for Value {
             Self::Seconds(number) => write!(f, "{number:.3} s"),
             Self::CorePercent(number) => write!(f, "{number:.3} % of a core"),
             Self::Mebibytes(number) => write!(f, "{number:.1} MiB"),
+            Self::Microseconds(number) => write!(f, "{number:.2} µs"),
             Self::Count(number) => write!(f, "{number:.0}"),
         }
     }
@@ -160,5 +179,34 @@ mod tests {
         table.limit("c", String::new(), String::new(), ns(21.0), ns(20.0));
         assert!(!table.holds());
         assert!(table.to_string().contains("| over |"));
+    }
+
+    #[test]
+    fn a_ratio_that_is_to_be_reached_may_be_passed() {
+        let mut table = Table::default();
+        let ratio = Value::Ratio;
+        table.at_least("a", String::new(), String::new(), ratio(36.0), ratio(35.0));
+        assert!(table.holds());
+        table.at_least("b", String::new(), String::new(), ratio(34.0), ratio(35.0));
+        assert!(!table.holds());
+    }
+
+    #[test]
+    fn what_was_not_measured_does_not_hold() {
+        let mut table = Table::default();
+        let ratio = Value::Ratio;
+        let nothing = ratio(f64::NAN);
+        table.limit("a", String::new(), String::new(), nothing, ratio(1.0));
+        assert!(!table.holds());
+    }
+
+    #[test]
+    fn a_limit_within_the_spread_is_told_and_breaks_nothing() {
+        let mut table = Table::default();
+        let nothing = String::new;
+        let verdict = Verdict::Unsure;
+        table.push("a", nothing(), nothing(), nothing(), nothing(), verdict);
+        assert!(table.holds());
+        assert!(table.to_string().contains("| unsure |"));
     }
 }

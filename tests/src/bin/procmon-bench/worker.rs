@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::stats;
+use crate::{peers::crowd, stats};
 
 /// How long one batch takes, about: shorter than a tick, so that some batches
 /// are never interrupted.
@@ -23,6 +23,8 @@ pub enum Role {
     Worker,
     /// Sends back each byte it gets.
     Echo,
+    /// Has children that sleep.
+    Crowd,
 }
 
 /// What a worker can measure.
@@ -110,7 +112,8 @@ impl Drop for Pair {
     }
 }
 
-fn ourselves(role: &str) -> Result<Command> {
+/// This program in another role.
+pub fn ourselves(role: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--role", role]);
     Ok(command)
@@ -121,6 +124,7 @@ pub fn run(role: Role) -> Result<()> {
     match role {
         Role::Worker => work(),
         Role::Echo => echo(),
+        Role::Crowd => crowd::serve(),
     }
 }
 

@@ -99,7 +99,7 @@ fn run(_: &mut crate::state::State, a: &Arguments) {
 }
 
 /// Ends the victim if a thing that must work did not.
-fn must<T>(what: &str, result: std::io::Result<T>) -> T {
+pub fn must<T>(what: &str, result: std::io::Result<T>) -> T {
     match result {
         Ok(value) => value,
         Err(error) => {

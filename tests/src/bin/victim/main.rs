@@ -8,6 +8,7 @@
 mod calls;
 mod control;
 mod family;
+mod holdings;
 mod load;
 mod memory;
 mod ops;

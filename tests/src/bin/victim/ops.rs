@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
 
-use crate::{calls, control, family, load, raw, state::State};
+use crate::{calls, control, family, holdings, load, raw, state::State};
 
 /// What was written after the `=`.
 pub struct Arguments {
@@ -46,6 +46,7 @@ fn kinds() -> impl Iterator<Item = &'static Kind> {
         .chain(load::KINDS)
         .chain(control::KINDS)
         .chain(family::KINDS)
+        .chain(holdings::KINDS)
 }
 
 /// The table as text.

@@ -1,12 +1,11 @@
 //! A procmon that runs, and what it takes.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use procmon_tests::{Procmon, Program};
+
+use crate::usage;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -46,22 +45,13 @@ impl Running {
         Ok(took)
     }
 
-    /// What all of its threads have run, by the scheduler's own account.
+    /// What it has run, ns.
     pub fn cpu_ns(&self) -> Result<u64> {
-        let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.program.pid()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let ran = text.split_whitespace().next().context("empty schedstat")?;
-            sum += ran.parse::<u64>()?;
-        }
-        Ok(sum)
+        usage::cpu_ns(self.program.pid())
     }
 
     /// VmRSS.
     pub fn rss_mib(&self) -> Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.program.pid()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        Ok(kib.context("no VmRSS")?.parse::<f64>()? / 1024.0)
+        usage::rss_mib(self.program.pid())
     }
 }

@@ -1,0 +1,88 @@
+//! procmon as people run it on a whole host, with a collector.
+
+use std::{collections::HashSet, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use procmon_tests::{Procmon, Program};
+
+use super::Cost;
+use crate::{
+    Effort, interrupt,
+    peers::arrivals::{Arrivals, Counted},
+    stats, usage,
+};
+
+/// The first tick reads every name, and the queue finds its size.
+const SETTLED: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(120);
+const END: Duration = Duration::from_secs(30);
+
+/// What it took, and what arrived.
+pub struct Ours {
+    /// A tick's.
+    pub cost: Cost,
+    /// Ticks that were measured.
+    pub ticks: usize,
+    /// Of the crowd, how many arrived in the tick with the fewest.
+    pub fewest: usize,
+    /// Processes of the whole host, as they arrived.
+    pub processes: usize,
+}
+
+/// `procmon run --all --interval 1s --otlp`, and these options.
+pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> {
+    let pids: HashSet<i64> = crowd.iter().copied().map(i64::from).collect();
+    let ticks = effort.pick(10, 2);
+    let arrivals = Arrivals::start()?;
+    let mut command = Procmon::new("run")
+        .args(["--all", "--interval", "1s", "--overhead-budget", "off"])
+        .args(["--otlp", &arrivals.url()])
+        .args(options)
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .command()?;
+    interrupt::bind(&mut command);
+    let mut procmon = Program::start(&mut command)?;
+    let before = after(SETTLED, &arrivals, &pids, &mut procmon)?;
+    let after = after(SETTLED + ticks, &arrivals, &pids, &mut procmon)?;
+    let system = usage::system_part(procmon.pid())?;
+    let rss_mib = usage::rss_mib(procmon.pid())?;
+    procmon.signal(libc::SIGINT)?;
+    let output = procmon.wait(END)?;
+    ensure!(output.status.success(), "procmon failed: {output:?}");
+    let ((cpu, counted), (cpu_then, then)) = (after, before);
+    let fewest = counted.of(&pids, SETTLED).into_iter().take(ticks).min();
+    let delays = counted.delays(&pids, SETTLED);
+    let delays: Vec<f64> = delays.iter().map(Duration::as_secs_f64).collect();
+    Ok(Ours {
+        cost: Cost {
+            cpu_ms: (cpu - cpu_then) as f64 / 1e6 / ticks as f64,
+            system: Some(system),
+            wall: Some(Duration::from_secs_f64(stats::median(&delays))),
+            rss_mib: Some(rss_mib),
+            wire: Some((counted.wire - then.wire) / ticks),
+        },
+        ticks,
+        fewest: fewest.context("no tick arrived")?,
+        processes: counted.newest().max(pids.len()),
+    })
+}
+
+/// What it had used, and what had arrived, when so many ticks were over.
+fn after(
+    ticks: usize,
+    arrivals: &Arrivals,
+    crowd: &HashSet<i64>,
+    procmon: &mut Program,
+) -> Result<(u64, Counted)> {
+    let arrived = interrupt::wait(PATIENCE, || {
+        arrivals.over(crowd) >= ticks || !procmon.is_running()
+    })?;
+    let counted = arrivals.counted()?;
+    ensure!(
+        arrived && procmon.is_running(),
+        "no {ticks} ticks within {PATIENCE:?}, {} arrived; procmon said: {}",
+        arrivals.over(crowd),
+        procmon.stderr()
+    );
+    Ok((usage::cpu_ns(procmon.pid())?, counted))
+}

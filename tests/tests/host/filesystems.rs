@@ -1,0 +1,144 @@
+//! File systems, and one that hangs.
+
+use std::{ffi::CString, mem::MaybeUninit, path::Path, thread, time::Duration};
+
+use procmon_tests::{
+    Collector, Point,
+    fuse::{BLOCK, BLOCKS, Fuse},
+    need,
+};
+
+use crate::support::{FRAME, value, watch_all};
+
+const SOURCE: &str = "procmon-test:/far";
+
+/// Runs in a thread whose mounts nobody else sees; who is started there sees them.
+fn with_own_mounts(run: impl FnOnce() + Send + 'static) {
+    let thread = thread::spawn(|| {
+        let root = c"/";
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        let nothing = std::ptr::null();
+        // SAFETY: unshare(2), and mount(2) with strings that outlive the call.
+        let done = unsafe {
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(nothing, root.as_ptr(), nothing, private, nothing.cast()) == 0
+        };
+        assert!(done, "{}", std::io::Error::last_os_error());
+        run();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Bytes by state of the file system at a place, at its last tick.
+fn last_room(points: &[Point], mountpoint: &str) -> Option<[f64; 3]> {
+    let at = |state| {
+        let of_state = points.iter().rev().find(|point| {
+            let is = |key: &str, value: &str| point.attributes.get(key) == Some(&value.into());
+            point.metric == "system.filesystem.usage"
+                && is("system.filesystem.mountpoint", mountpoint)
+                && is("system.filesystem.state", state)
+        });
+        of_state?.value
+    };
+    Some([at("used")?, at("free")?, at("reserved")?])
+}
+
+/// How many ticks have told the room of a place.
+fn ticks(points: &[Point], mountpoint: &str) -> usize {
+    let of = |point: &&Point| {
+        point.metric == "system.filesystem.usage"
+            && point.attributes.get("system.filesystem.mountpoint") == Some(&mountpoint.into())
+    };
+    points.iter().filter(of).count() / 3
+}
+
+/// Blocks of a file system, its bytes.
+fn size(path: &Path) -> f64 {
+    let name = CString::new(path.to_str().unwrap()).unwrap();
+    let mut room = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: statvfs(3) with a string and a place for the answer.
+    let room = unsafe {
+        assert_eq!(libc::statvfs(name.as_ptr(), room.as_mut_ptr()), 0);
+        room.assume_init()
+    };
+    (room.f_blocks * room.f_frsize) as f64
+}
+
+#[test]
+fn filesystems_that_hang_do_not_stop_a_tick() {
+    let collector = need!(Collector::rotel().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    with_own_mounts(move || drop(sender.send(hang(&collector))));
+    if let Ok(Err(reason)) = receiver.recv() {
+        procmon_tests::skip!("{reason}");
+    }
+}
+
+fn hang(collector: &Collector) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mountpoint = folder.path().to_str().unwrap().to_owned();
+    let far = Fuse::mount(folder.path(), SOURCE).unwrap()?;
+    let mut procmon = watch_all(collector, "500ms", &["--no-ebpf"]);
+    let ticked = |points: &[Point]| ticks(points, "/") >= 4;
+    let points = collector.wait_for(FRAME, ticked);
+    let points = points.unwrap_or_else(|error| panic!("{error:#}\n{}", procmon.stderr()));
+
+    // The others are told, it is not, and it was asked once and no more.
+    let root = last_room(&points, "/").unwrap();
+    assert_eq!(root.iter().sum::<f64>(), size(Path::new("/")));
+    assert_eq!(ticks(&points, &mountpoint), 0);
+    assert_eq!(far.asked(), 1);
+    let said = procmon.stderr();
+    let lines = said.lines().filter(|line| line.contains("has not said"));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{said}");
+    assert!(
+        lines[0].contains(&mountpoint) && lines[0].contains(SOURCE),
+        "{said}"
+    );
+    let errors = [("error.type", "timeout"), ("procmon.field", "filesystems")];
+    collector
+        .wait_for(FRAME, |points| {
+            value(points, "procmon.agent.read.errors", &errors) >= Some(1.0)
+        })
+        .unwrap();
+    let late = value(&points, "procmon.agent.tick.late", &[]).unwrap_or(0.0);
+    assert_eq!(late, 0.0);
+
+    // It comes back.
+    far.answer().unwrap();
+    let [all, free, available] = BLOCKS.map(|blocks| (blocks * BLOCK) as f64);
+    collector
+        .wait_for(FRAME, |points| {
+            last_room(points, &mountpoint) == Some([all - free, available, free - available])
+        })
+        .unwrap();
+    procmon.signal(libc::SIGINT).unwrap();
+    assert!(procmon.wait(FRAME).unwrap().status.success());
+    Ok(())
+}
+
+#[test]
+fn procmon_ends_while_a_filesystem_hangs() {
+    with_own_mounts(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let far = need!(Fuse::mount(folder.path(), SOURCE).unwrap());
+        let mut procmon = procmon_tests::Procmon::new("run")
+            .args([
+                "--all",
+                "--interval",
+                "500ms",
+                "--jsonl",
+                "/dev/null",
+                "--no-ebpf",
+            ])
+            .start_watching(FRAME)
+            .unwrap();
+        procmon_tests::watching::wait_until("asked", || far.asked() == 1);
+        procmon.signal(libc::SIGINT).unwrap();
+        let ended = procmon.wait(Duration::from_secs(10)).unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+    });
+}
