@@ -93,8 +93,10 @@ pub const KEYS: &[Key] = &[
     .flag("--max-series"),
     key!(
         select.rules,
-        "What processes are called, and whom `run` watches when no option says so; the first that \
-         matches a process counts. See the README."
+        "What processes are called: the first rule whose `match`, an expression as in `--match`, \
+         holds of a watched process gives it its `target` as `service.name`, its `task_id` as \
+         `procmon.task.id`, its `attributes`, and every metric. Where no option says whom, `run` \
+         watches whom the rules match."
     )
     .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#),
     key!(
