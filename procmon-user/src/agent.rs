@@ -15,7 +15,7 @@ use log::warn;
 
 use crate::analysis::Rates;
 use crate::collector::{Collector, Missed};
-use crate::shape::View;
+use crate::shape::Shaper;
 pub use consumers::{Consumer, spawn};
 pub use control::Control;
 use control::{Order, Wake};
@@ -34,6 +34,7 @@ impl Agent {
     pub fn start(
         collector: Collector,
         schedule: Schedule,
+        shaper: Shaper,
         views: Views,
         control: &Control,
         done: impl FnOnce() + Send + 'static,
@@ -44,7 +45,7 @@ impl Agent {
             .name("procmon-collect".to_owned())
             .spawn(move || {
                 let mut collector = collector;
-                let result = collect(&mut collector, schedule, &views, &its_control);
+                let result = collect(&mut collector, schedule, shaper, &views, &its_control);
                 drop(views);
                 done();
                 (collector, result)
@@ -68,6 +69,7 @@ impl Agent {
 fn collect(
     collector: &mut Collector,
     mut schedule: Schedule,
+    mut shaper: Shaper,
     views: &Views,
     control: &Control,
 ) -> Result<()> {
@@ -77,7 +79,7 @@ fn collect(
         missed.frames = views.dropped();
         let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
-        views.send(View { frame, derived });
+        views.send(shaper.shape(frame, derived));
         if collector.ended() {
             return Ok(());
         }

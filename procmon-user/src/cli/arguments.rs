@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::config::environment;
 use super::failure::Failure;
-use crate::config::{self, FilePath, Interval, Loaded};
+use crate::config::{self, FilePath, Interval, Loaded, MaxSeries, Top};
 use crate::kernel::Sizes;
+use crate::shape::GroupBy;
 
 /// How often, how long, and where to.
 #[derive(Debug, Args)]
@@ -45,6 +46,42 @@ pub struct Common {
     /// Write one JSON object a process and frame to this file, - for stdout (not with exec)
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+    #[command(flatten)]
+    folding: Folding,
+}
+
+/// What of all processes OTLP sends.
+#[derive(Debug, Args)]
+pub struct Folding {
+    /// OTLP: series of their own for N processes only
+    ///
+    /// Those that are first by CPU, memory, growth, descriptors and I/O, in turn; chosen ones
+    /// before all others. The rest is one resource, `other`. 0 is no limit. The report and JSON
+    /// lines show every process.
+    #[arg(long, value_name = "N")]
+    top: Option<Top>,
+    /// OTLP: one resource a group of processes instead of one a process
+    ///
+    /// By executable, container, pod, unit, user, tree or rule. With --top those N processes
+    /// have series beside their groups.
+    #[arg(long, value_name = "KEY")]
+    group_by: Option<GroupBy>,
+    /// OTLP: the most series, at least 100; the least important processes are folded
+    #[arg(long, value_name = "N")]
+    max_series: Option<MaxSeries>,
+}
+
+impl Folding {
+    /// Lets these flags beat what is configured.
+    fn apply(&self, loaded: &mut Loaded) {
+        loaded.flag("select.top", self.top, |c, value| c.select.top = value);
+        loaded.flag("select.group_by", self.group_by, |c, value| {
+            c.select.group_by = Some(value);
+        });
+        loaded.flag("select.max_series", self.max_series, |c, value| {
+            c.select.max_series = Some(value);
+        });
+    }
 }
 
 impl Common {
@@ -59,6 +96,7 @@ impl Common {
         loaded.flag("export.jsonl.file", file(&self.jsonl), |c, value| {
             c.export.jsonl.file = value;
         });
+        self.folding.apply(&mut loaded);
         Ok(loaded)
     }
 

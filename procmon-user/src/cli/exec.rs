@@ -25,7 +25,7 @@ use crate::export::summary::Summary;
 use crate::frame::losses_in_words;
 use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
-use crate::shape::View;
+use crate::shape::{Shaper, View};
 
 /// Status when procmon itself fails, as env(1) and timeout(1) have it.
 const FAILED: u8 = 125;
@@ -89,6 +89,7 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     };
     let kernel = common.kernel(&loaded);
     let mut collector = Collector::open(Selection::Command, kernel, contract)?;
+    collector.set_rules(loaded.config.select.rules());
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());
@@ -119,7 +120,14 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     let pid = child.id();
     collector.watch_command(pid);
     let schedule = Schedule::new(interval, common.count, common.duration).lingering();
-    let agent = Agent::start(collector, schedule, views, &control, || {})?;
+    let agent = Agent::start(
+        collector,
+        schedule,
+        Shaper::new(loaded.config.select.shape()),
+        views,
+        &control,
+        || {},
+    )?;
     let (sender, mut ended) = oneshot::channel();
     std::thread::spawn(move || sender.send(child.wait()));
     let status = loop {

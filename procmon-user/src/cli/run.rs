@@ -13,6 +13,7 @@ use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
+use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
@@ -50,12 +51,13 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
-    let selection = args.selecting.selection()?;
     let loaded = args.configure()?;
+    let rules = loaded.config.select.rules();
+    let selection = args.selecting.selection(&rules)?;
     let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
     let kernel = args.common.kernel(&loaded);
     let mut collector = Collector::open(selection, kernel, loaded.config.contract())?;
-    collector.set_rules(loaded.config.rules());
+    collector.set_rules(rules);
     info!("{}", greeting(&args, &loaded.config, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -86,7 +88,8 @@ async fn watch(
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
-    let agent = Agent::start(collector, schedule, views, &control, move || {
+    let shaper = Shaper::new(config.select.shape());
+    let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;

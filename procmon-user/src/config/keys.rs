@@ -74,11 +74,31 @@ pub const KEYS: &[Key] = &[
         "How long the cost is looked at before it is judged."
     ),
     key!(
+        select.top,
+        "OTLP sends series of so many processes, those that take most; the rest is one resource, \
+         `other`."
+    )
+    .flag("--top"),
+    key!(
+        select.group_by,
+        "OTLP sends one resource a group of processes instead of one a process."
+    )
+    .example("container")
+    .flag("--group-by"),
+    key!(
+        select.max_series,
+        "The most series OTLP sends; the least important processes are folded into `other`."
+    )
+    .example("50000")
+    .flag("--max-series"),
+    key!(
         select.rules,
-        "What processes are called: the first rule whose `match` (an expression as in `--match`) \
+        "What processes are called: the first rule whose `match`, an expression as in `--match`, \
          holds of a watched process gives it its `target` as `service.name`, its `task_id` as \
-         `procmon.task.id` and its `attributes`, and every metric (`run` only)."
-    ),
+         `procmon.task.id`, its `attributes`, and every metric. Where no option says whom, `run` \
+         watches whom the rules match."
+    )
+    .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#),
     key!(
         kernel.max_processes,
         "Room for so many processes in the kernel's map; `auto` is four times the tasks that live \
@@ -181,7 +201,6 @@ pub const LATER: &[&str] = &[
     "metrics",
     "profile",
     "profiles",
-    "select.top",
     "state_dir",
 ];
 

@@ -94,6 +94,8 @@ fn list(mistakes: &[Mistake]) -> String {
     }
     let mut text = format!("{} mistakes in the configuration:", mistakes.len());
     for mistake in mistakes.iter().take(MOST_TOLD) {
+        // Some have lines below them, which show the place.
+        let mistake = mistake.to_string().replace('\n', "\n  ");
         let _ = write!(text, "\n  {mistake}");
     }
     if mistakes.len() > MOST_TOLD {

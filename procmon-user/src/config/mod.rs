@@ -14,6 +14,7 @@ mod read;
 pub mod reference;
 mod rules;
 mod seeds;
+mod select;
 mod suggest;
 mod tree;
 mod value;
@@ -24,12 +25,12 @@ use std::path::Path;
 use crate::collector::Contract;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
-use crate::process::select::Rules;
 pub use load::{Loaded, load};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
+pub use select::{MaxSeries, Select, Top};
 pub use value::FilePath;
 
 /// Reads one variable of the environment.
@@ -44,19 +45,12 @@ pub struct Config {
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
     pub overhead_period: Period,
-    /// Who is chosen, and what it is called.
+    /// Who of all processes is sent, and as what.
     pub select: Select,
     /// The kernel half.
     pub kernel: Kernel,
     /// Where to.
     pub export: Export,
-}
-
-/// Who of those watched is chosen.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Select {
-    /// The first that holds of a process says what it is called.
-    pub rules: RuleList,
 }
 
 /// How much room the kernel half takes.
@@ -119,11 +113,6 @@ impl Config {
             max_processes: self.kernel.max_processes.0.map(|processes| processes.0),
             events_buffer: self.kernel.events_buffer.0.map(|bytes| bytes.0),
         }
-    }
-
-    /// What watched processes are called.
-    pub fn rules(&self) -> Rules {
-        self.select.rules.rules()
     }
 
     /// The overhead contract.

@@ -50,7 +50,7 @@ pub fn markdown() -> String {
         let mut variables = vec![format!("`{}`", key.variable())];
         variables.extend(key.standard.iter().map(|variable| format!("`{variable}`")));
         let default = match key.show(&config).as_str() {
-            "null" => String::new(),
+            "null" | "[]" => String::new(),
             value => format!("`{value}`"),
         };
         let flag = key.flag.map_or(String::new(), |flag| format!("`{flag}`"));
@@ -96,7 +96,7 @@ pub fn yaml() -> String {
         }
         let default = key.show(&config);
         let value = match (default.as_str(), key.example) {
-            ("null", Some(example)) => example,
+            ("null" | "[]", Some(example)) => example,
             (default, _) => default,
         };
         let _ = writeln!(text, "#{indent}{name}: {value}");
@@ -128,7 +128,7 @@ pub fn schema() -> String {
         let mut schema = json!({"anyOf": [schema, {"type": "null"}]});
         schema["description"] = about(key).into();
         let default = key.show(&Config::default());
-        if default != "null" {
+        if !matches!(default.as_str(), "null" | "[]") {
             schema["default"] = default.into();
         }
         properties(at).insert(names[names.len() - 1].to_owned(), schema);

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use super::keys::{KEYS, LATER};
 use super::*;
+use crate::process::select::RuleSpec;
+use crate::shape::GroupBy;
 
-pub(super) type Variables<'a> = &'a [(&'a str, &'a str)];
+type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// A file with this text in a folder of its own.
 fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
@@ -15,7 +17,7 @@ fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-pub(super) fn load_with(text: &str, variables: Variables<'_>) -> Result<Loaded, ConfigError> {
+fn load_with(text: &str, variables: Variables<'_>) -> Result<Loaded, ConfigError> {
     let (_folder, path) = file(text);
     load(Some(&path), &|name| {
         let variable = variables.iter().find(|(key, _)| *key == name);
@@ -23,14 +25,14 @@ pub(super) fn load_with(text: &str, variables: Variables<'_>) -> Result<Loaded, 
     })
 }
 
-pub(super) fn good(text: &str) -> Config {
+fn good(text: &str) -> Config {
     load_with(text, &[])
         .unwrap_or_else(|error| panic!("{error}"))
         .config
 }
 
 /// All mistakes, without the folder of the file.
-pub(super) fn mistakes(text: &str) -> Vec<String> {
+fn mistakes(text: &str) -> Vec<String> {
     let ConfigError(mistakes) = load_with(text, &[]).expect_err("a mistake");
     let shown = |mistake: &Mistake| {
         let text = mistake.to_string();
@@ -63,6 +65,7 @@ fn every_key_of_a_file_is_taken_over() {
         "interval: 10s\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
+         select: {top: 20, group_by: container, max_series: 100, rules: [{match: pid == 1}]}\n\
          kernel: {max_processes: 1000, events_buffer: 64KiB}\n\
          export:\n\
         \x20 otlp:\n\
@@ -85,7 +88,15 @@ fn every_key_of_a_file_is_taken_over() {
         interval: seconds(10),
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
-        select: Select::default(),
+        select: Select {
+            top: Top(20),
+            group_by: Some(GroupBy::Container),
+            max_series: Some(MaxSeries(100)),
+            rules: RuleList(vec![RuleSpec {
+                condition: "pid == 1".to_owned(),
+                ..RuleSpec::default()
+            }]),
+        },
         kernel: Kernel {
             max_processes: Auto(Some(Processes(1000))),
             events_buffer: Auto(Some(RingBytes(65536))),

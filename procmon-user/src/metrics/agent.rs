@@ -176,6 +176,9 @@ pub const AGENT: &[Metric<AgentRead>] = &[
         |agent, out| if let Some(series) = agent.exporters.iter().map(|e| e.series).max() {
             out.point(&[], Value::Int(series));
         }),
+    row("procmon.agent.series.folded", UpDownCounter, "{series}",
+        "Series that processes would have of their own in OTLP and /metrics, were they not folded by top, group_by or max_series.",
+        |agent, out| out.point(&[], Value::Int(agent.series_folded))),
     row("procmon.agent.cpu.time", Counter, "s",
         "CPU time of procmon.",
         |agent, out| out.point(&[], Value::Float(agent.health.cpu_ns as f64 / 1e9))).float(),
@@ -254,6 +257,7 @@ mod tests {
         let agent = AgentReading {
             health: &health,
             exporters: &[],
+            series_folded: 0,
         };
         assert_eq!(
             points("procmon.agent.probe.state", &agent),
@@ -318,6 +322,7 @@ mod tests {
         let agent = AgentReading {
             health: &AgentHealth::default(),
             exporters: &exporters,
+            series_folded: 8,
         };
         assert_eq!(
             points("procmon.agent.export.batches", &agent),
@@ -339,6 +344,10 @@ mod tests {
         assert_eq!(
             points("procmon.agent.series.active", &agent),
             [point("", 7.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.series.folded", &agent),
+            [point("", 8.0)]
         );
     }
 }

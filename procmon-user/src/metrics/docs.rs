@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::agent::AGENT;
+use super::group::GROUP;
 use super::host;
 use super::process::PROCESS;
 use super::{Attribute, Instrument, Level, Metric, Number, Source, Switch};
@@ -33,6 +34,7 @@ struct Label {
 #[derive(Serialize)]
 struct Reference {
     process: Vec<Row>,
+    group: Vec<Row>,
     host: Vec<Row>,
     agent: Vec<Row>,
 }
@@ -41,6 +43,7 @@ impl Reference {
     fn new() -> Self {
         Self {
             process: PROCESS.iter().map(Row::new).collect(),
+            group: GROUP.iter().map(Row::new).collect(),
             host: host::rows().map(Row::new).collect(),
             agent: AGENT.iter().map(Row::new).collect(),
         }
@@ -125,6 +128,9 @@ absent, never 0.
   JSON lines and the report show it.
 - **Switch**: the family of measurements the metric belongs to.
 - **Sums.** Counters and UpDownCounters may be summed over processes, but for those marked ¬.
+- **Groups.** A group's resource (`procmon.group.by`, `procmon.group.name`, the host) has the sums of
+  its processes' recommended metrics that may be summed, and `procmon.group.members`. Its counters
+  begin with the group and never fall: they hold what processes did while they were in it.
 - **Attributes.** Those without values here take values that are not known beforehand. `error.type`
   is the name of an error number (errno(3)), and is absent on what succeeded; `_OTHER` stands for
   errors that have no name, and for those beyond the number of different ones kept for a process.
@@ -136,6 +142,7 @@ pub fn markdown() -> String {
     let mut out = LEGEND.to_owned();
     for (title, rows) in [
         ("Per process", &reference.process),
+        ("Per group", &reference.group),
         ("Per host", &reference.host),
         ("procmon itself", &reference.agent),
     ] {
@@ -171,7 +178,7 @@ pub fn markdown() -> String {
     out
 }
 
-/// The reference as JSON: `{"process": [...], "host": [...], "agent": [...]}`.
+/// The reference as JSON: `{"process": [...], "group": [...], "host": [...], "agent": [...]}`.
 pub fn json() -> String {
     let mut text = serde_json::to_string_pretty(&Reference::new())
         .expect("strings and booleans are always JSON");
@@ -188,12 +195,13 @@ mod tests {
         let markdown = markdown();
         let json: serde_json::Value = serde_json::from_str(&json()).unwrap();
         let names = PROCESS.iter().map(|m| m.name);
+        let names = names.chain(GROUP.iter().map(|m| m.name));
         let names = names.chain(host::rows().map(|m| m.name));
         let names: Vec<_> = names.chain(AGENT.iter().map(|m| m.name)).collect();
         for name in &names {
             assert!(markdown.contains(&format!("| `{name}` |")), "{name}");
         }
-        let scopes = ["process", "host", "agent"];
+        let scopes = ["process", "group", "host", "agent"];
         let documented: Vec<_> = scopes
             .iter()
             .flat_map(|scope| json[scope].as_array().unwrap())

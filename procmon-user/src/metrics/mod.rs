@@ -7,13 +7,14 @@
 pub mod agent;
 pub mod docs;
 pub mod exited;
+pub mod group;
 pub mod host;
 pub mod process;
 mod row;
 
 pub use row::{
-    AgentRead, AgentReading, Attribute, ExporterHealth, HostRead, Instrument, Level, Metric,
-    Number, Points, ProcessRead, ProcessReading, Source, Switch, Value,
+    AgentRead, AgentReading, Attribute, ExporterHealth, GroupRead, GroupReading, HostRead,
+    Instrument, Level, Metric, Number, Points, ProcessRead, ProcessReading, Source, Switch, Value,
 };
 
 #[cfg(test)]

@@ -86,6 +86,17 @@ pub enum Value<'a> {
     Histogram(&'a Histogram),
 }
 
+impl Value<'_> {
+    /// Whether nothing was counted.
+    pub fn is_zero(self) -> bool {
+        match self {
+            Self::Int(value) => value == 0,
+            Self::Float(value) => value == 0.0,
+            Self::Histogram(histogram) => histogram.count() == 0,
+        }
+    }
+}
+
 /// Takes the points of a metric.
 pub trait Points {
     /// One point. `attributes` come in the catalogue's order of the row; one
@@ -185,6 +196,17 @@ impl<Read: Copy> Metric<Read> {
         self.additive = false;
         self
     }
+
+    /// Whether OTLP and /metrics leave its points out while they are 0, of a
+    /// process that nobody chose.
+    pub fn may_be_quiet(&self) -> bool {
+        self.source == Source::Probe && self.instrument == Instrument::Counter
+    }
+
+    /// Whether it is summed up and sent for groups of processes.
+    pub fn is_of_groups(&self) -> bool {
+        self.additive && self.level == Level::Recommended
+    }
 }
 
 /// A process and what follows for it: what a row of the process table reads.
@@ -196,6 +218,13 @@ pub struct ProcessReading<'a> {
     pub derived: Option<&'a Derived>,
     /// The frame's time, ns of Unix time.
     pub at_unix_ns: u64,
+}
+
+/// What a row of the group table reads.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupReading {
+    /// Live processes in the group.
+    pub members: u64,
 }
 
 /// How one exporter does.
@@ -226,10 +255,14 @@ pub struct AgentReading<'a> {
     pub health: &'a AgentHealth,
     /// The exporters' side.
     pub exporters: &'a [ExporterHealth],
+    /// Series that were folded.
+    pub series_folded: u64,
 }
 
 /// Reads a row of the process table.
 pub type ProcessRead = for<'a> fn(&ProcessReading<'a>, &mut dyn Points);
+/// Reads a row of the group table.
+pub type GroupRead = fn(&GroupReading, &mut dyn Points);
 /// Reads a row of the host table.
 pub type HostRead = fn(&crate::frame::Host, &mut dyn Points);
 /// Reads a row of the agent table.

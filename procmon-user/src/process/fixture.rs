@@ -81,8 +81,5 @@ pub fn frame(boot_ns: u64, processes: Vec<ProcessSample>, exited: Vec<ProcessSam
 /// A view of a frame.
 pub fn view(frame: Frame, rates: &mut Rates) -> View {
     let derived: Vec<Derived> = rates.derive(&frame);
-    View {
-        frame: Arc::new(frame),
-        derived,
-    }
+    View::of_all(Arc::new(frame), derived)
 }

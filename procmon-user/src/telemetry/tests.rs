@@ -119,6 +119,7 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
         let reading = crate::metrics::AgentReading {
             health: &view.frame.agent,
             exporters: &exporters(),
+            series_folded: 0,
         };
         for row in AGENT {
             count = 0;

@@ -54,6 +54,23 @@ fn options_that_need_another_one_say_so() {
 }
 
 #[test]
+fn what_cannot_be_folded_by_is_told_what_can() {
+    for (option, wrong, hint) in [
+        ("--top", "many", "--top <N>"),
+        ("--top", "-1", "--top <N>"),
+        (
+            "--group-by",
+            "colour",
+            "executable, container, pod, unit, user, tree, rule",
+        ),
+        ("--max-series", "99", "at least 100"),
+        ("--max-series", "few", "at least 100"),
+    ] {
+        assert_refused(&run(&[&format!("{option}={wrong}")]), 2, &[option, hint]);
+    }
+}
+
+#[test]
 fn nothing_selected_is_refused_with_a_hint() {
     assert_refused(&Procmon::new("run"), 2, &["--pid PID", "--all"]);
     assert_refused(&Procmon::new("exec"), 2, &["COMMAND"]);

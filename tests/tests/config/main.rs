@@ -3,4 +3,5 @@
 mod bad_files;
 mod commands;
 mod precedence;
+mod rules;
 mod support;

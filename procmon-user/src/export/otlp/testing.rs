@@ -166,10 +166,7 @@ pub fn view_with(
         }),
     };
     let derived: Vec<Derived> = rates.derive(&frame);
-    View {
-        frame: Arc::new(frame),
-        derived,
-    }
+    View::of_all(Arc::new(frame), derived)
 }
 
 /// The settings of an environment.

@@ -189,7 +189,7 @@ fn cpu_time() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-fn sleep(milliseconds: i64) {
+pub fn sleep(milliseconds: i64) {
     let time = libc::timespec {
         tv_sec: milliseconds / 1000,
         tv_nsec: milliseconds % 1000 * 1_000_000,

@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
+    control::{sleep, spin},
     ops::{Arguments, Kind, Run},
-    raw::{MAP, READ_WRITE, call, fork, wait},
+    raw::{MAP, READ_WRITE, call, close, fork, open, wait},
     state::check,
 };
 
@@ -37,6 +38,22 @@ pub const KINDS: &[Kind] = &[
         run: Run::Once(run),
     },
     Kind {
+        name: "sleepers",
+        form: "N",
+        help: "N forks of children that sleep until this one ends",
+        run: Run::Repeat(|_, _| {
+            child(|| {
+                call(libc::SYS_pause, [0; 6]);
+            });
+        }),
+    },
+    Kind {
+        name: "workers",
+        form: "N",
+        help: "N forks of children that map, open and run a little until this one ends",
+        run: Run::Repeat(|_, _| child(work)),
+    },
+    Kind {
         name: "tcp",
         form: "BYTES",
         help: "BYTES over loopback to a child, half by write and half by sendfile",
@@ -49,6 +66,30 @@ pub const KINDS: &[Kind] = &[
         run: Run::Once(|_, a| udp(a)),
     },
 ];
+
+/// A child that does this again and again, until we have ended.
+fn child(act: impl Fn()) {
+    fork(|| {
+        let kill = libc::SIGKILL.into();
+        let prctl = [libc::PR_SET_PDEATHSIG.into(), kill, 0, 0, 0, 0];
+        check("prctl", call(libc::SYS_prctl, prctl));
+        loop {
+            act();
+        }
+    });
+}
+
+fn work() {
+    let bytes = 8 << 12;
+    let map = [0, bytes, READ_WRITE, MAP, -1, 0];
+    let address = check("mmap", call(libc::SYS_mmap, map));
+    close(open(c"/dev/null", libc::O_RDONLY));
+    call(libc::SYS_openat, [-1, c"".as_ptr() as i64, 0, 0, 0, 0]);
+    spin(1);
+    let unmap = [address, bytes, 0, 0, 0, 0];
+    check("munmap", call(libc::SYS_munmap, unmap));
+    sleep(50);
+}
 
 fn run(_: &mut crate::state::State, a: &Arguments) {
     let program = std::ffi::OsStr::from_bytes(a.text.as_bytes());

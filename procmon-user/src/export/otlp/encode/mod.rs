@@ -1,4 +1,4 @@
-//! Views into OTLP: one `ResourceMetrics` a process, in batches of bounded size.
+//! Views into OTLP: one `ResourceMetrics` a process or group, in batches of bounded size.
 //!
 //! The SDK cannot do this: it has one resource a provider, no split, and no
 //! way to say that a series has ended. The bytes are made here and travel as
@@ -21,6 +21,7 @@ use crate::shape::View;
 
 mod batch;
 mod delta;
+mod group;
 pub mod resource;
 mod series;
 
@@ -28,6 +29,7 @@ pub use batch::Batch;
 
 use batch::Writer;
 use delta::{Last, is_delta, since};
+use group::{GroupId, TrackedGroup};
 use resource::Resources;
 use series::{Message, Series, SeriesId, SeriesSet, Stamp};
 
@@ -46,6 +48,7 @@ pub struct Encoder {
     series: Series,
     message: Message,
     tracked: ByProcess<Tracked>,
+    groups: HashMap<GroupId, TrackedGroup>,
     views: u64,
     live_series: u64,
     writer: Writer,
@@ -64,6 +67,9 @@ struct Tracked {
     sent: SeriesSet,
     /// Kept for delta temporality only.
     last: HashMap<SeriesId, Last, foldhash::fast::RandomState>,
+    /// Its first deltas would tell again what a group's have told: it was
+    /// folded until now.
+    begins_without: bool,
     /// The number of the last view it was in.
     seen: u64,
 }
@@ -81,6 +87,7 @@ impl Encoder {
             series: Series::default(),
             message: Message::new(settings.temporality),
             tracked: ByProcess::default(),
+            groups: HashMap::new(),
             views: 0,
             live_series: 0,
             writer: Writer::new(settings.batch_bytes),
@@ -95,23 +102,26 @@ impl Encoder {
     }
 
     /// The batches of a view, each as soon as it is complete: live processes,
-    /// then those that have ended.
+    /// then those that have ended, then groups.
     pub fn encode_each(&mut self, view: &View, mut take: impl FnMut(Batch)) {
         let frame = &view.frame;
         self.views += 1;
         self.live_series = 0;
         let mut all = std::mem::take(&mut self.tracked);
-        for (sample, derived) in view.processes() {
-            let tracked = self.track(&mut all, sample, frame.at_unix_ns);
-            self.live_series += self.values(tracked, sample, Some(derived), frame.at_unix_ns);
+        for own in view.own_series() {
+            let (sample, derived) = (own.sample, Some(own.derived));
+            let tracked = self.track(&mut all, sample, own.was_folded, frame.at_unix_ns);
+            self.live_series += self.values(tracked, sample, derived, frame.at_unix_ns);
+            tracked.begins_without = false;
             self.writer.take_complete().for_each(&mut take);
         }
         self.tracked = all;
-        for sample in &frame.exited {
+        for sample in view.own_ended() {
             self.exited(sample, frame.at_unix_ns);
             self.writer.take_complete().for_each(&mut take);
         }
         self.vanished(frame.at_unix_ns);
+        self.live_series += self.groups(view);
         self.writer.finish().for_each(&mut take);
     }
 
@@ -126,6 +136,7 @@ impl Encoder {
         &mut self,
         all: &'a mut ByProcess<Tracked>,
         sample: &ProcessSample,
+        was_folded: bool,
         at_unix_ns: u64,
     ) -> &'a mut Tracked {
         let tracked = match all.entry(sample.id) {
@@ -142,6 +153,7 @@ impl Encoder {
                 since_unix_ns: [0; 1 + Feature::COUNT],
                 sent: SeriesSet::default(),
                 last: HashMap::default(),
+                begins_without: was_folded,
                 seen: 0,
             }),
         };
@@ -185,7 +197,7 @@ impl Encoder {
             if row.level == Level::OptIn && !sample.chosen {
                 continue;
             }
-            let may_be_quiet = row.source == Source::Probe && row.instrument == Instrument::Counter;
+            let may_be_quiet = row.may_be_quiet();
             let delta = is_delta(self.temporality, row.instrument);
             let stamp = Stamp {
                 start_unix_ns: start(row, tracked).min(time_unix_ns),
@@ -193,7 +205,7 @@ impl Encoder {
             };
             let mut point = |attributes: &[(&'static str, &str)], value: Value<'_>| {
                 let id = self.series.id(index, attributes);
-                if may_be_quiet && !sample.chosen && is_zero(value) && !tracked.sent.contains(id) {
+                if may_be_quiet && !sample.chosen && value.is_zero() && !tracked.sent.contains(id) {
                     return;
                 }
                 tracked.sent.insert(id);
@@ -202,6 +214,9 @@ impl Encoder {
                     return;
                 }
                 let last = tracked.last.insert(id, Last::of(value, time_unix_ns));
+                if last.is_none() && tracked.begins_without {
+                    return;
+                }
                 let (start, change) = since(last, value, stamp.start_unix_ns);
                 let stamp = Stamp {
                     start_unix_ns: start,
@@ -223,7 +238,7 @@ impl Encoder {
         }
         let end = sample.exit.map_or(at_unix_ns, |exit| exit.at_unix_ns);
         let mut all = std::mem::take(&mut self.tracked);
-        let tracked = self.track(&mut all, sample, at_unix_ns);
+        let tracked = self.track(&mut all, sample, false, at_unix_ns);
         self.values(tracked, sample, None, end);
         self.end(tracked, at_unix_ns.max(end + END_AFTER_NS));
         all.remove(&sample.id);
@@ -315,14 +330,6 @@ fn start(row: &Metric<ProcessRead>, tracked: &Tracked) -> u64 {
 
 fn is_same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
     Arc::ptr_eq(a, b) || a == b
-}
-
-fn is_zero(value: Value<'_>) -> bool {
-    match value {
-        Value::Int(value) => value == 0,
-        Value::Float(value) => value == 0.0,
-        Value::Histogram(histogram) => histogram.count() == 0,
-    }
 }
 
 fn encoded_resource(resources: &Resources, sample: &ProcessSample) -> Box<[u8]> {

@@ -54,11 +54,7 @@ impl Resources {
         attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
         let task = matched.and_then(|matched| matched.task_id.as_deref());
         attributes.string("procmon.task.id", task);
-        attributes.string("host.name", self.host.name.as_deref());
-        attributes.string("host.id", self.host.id.as_deref());
-        let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
-        attributes.string("host.arch", arch);
-        attributes.string("os.type", Some("linux"));
+        self.host(&mut attributes);
         if self.service_instance {
             let instance = instance_id(&self.host, sample.id.pid, &created);
             let name = target.or(executable).or(Some("unknown_service"));
@@ -68,6 +64,33 @@ impl Resources {
             attributes.string("service.name", target);
         }
         let ruled = matched.map_or(&[][..], |matched| &matched.attributes);
+        self.complete(attributes, ruled)
+    }
+
+    /// The resource of a group of processes: `by` and `name` tell it.
+    pub fn of_group(&self, by: &str, name: &str) -> Resource {
+        let mut attributes = Attributes(Vec::with_capacity(8 + self.extra.len()));
+        attributes.string("procmon.group.by", Some(by));
+        attributes.string("procmon.group.name", Some(name));
+        self.host(&mut attributes);
+        if self.service_instance {
+            let instance = uuid(&self.host, &format!("{by},{name}"));
+            attributes.string("service.name", Some(name));
+            attributes.string("service.instance.id", Some(&instance));
+        }
+        self.complete(attributes, &[])
+    }
+
+    fn host(&self, attributes: &mut Attributes) {
+        attributes.string("host.name", self.host.name.as_deref());
+        attributes.string("host.id", self.host.id.as_deref());
+        let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
+        attributes.string("host.arch", arch);
+        attributes.string("os.type", Some("linux"));
+    }
+
+    /// Adds what a rule and what the environment say. No key is there twice.
+    fn complete(&self, mut attributes: Attributes, ruled: &[(String, String)]) -> Resource {
         for (key, value) in ruled {
             attributes.string(key, Some(value));
         }
@@ -85,14 +108,20 @@ impl Resources {
 /// `service.instance.id` of a process: the same from every procmon, now and
 /// after a restart.
 pub fn instance_id(host: &HostIdentity, pid: u32, created: &str) -> String {
+    uuid(host, &format!("{pid},{created}"))
+}
+
+/// The same for whatever is told apart on a host by this text.
+fn uuid(host: &HostIdentity, text: &str) -> String {
     let host = host.id.as_deref().or(host.name.as_deref());
-    let name = format!("{},{pid},{created}", host.unwrap_or_default());
+    let name = format!("{},{text}", host.unwrap_or_default());
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
 /// Whether only procmon may say it of a process.
 fn is_ours(key: &str) -> bool {
     key.starts_with("process.")
+        || key.starts_with("procmon.group.")
         || matches!(
             key,
             "container.id"

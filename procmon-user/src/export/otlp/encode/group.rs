@@ -1,0 +1,186 @@
+//! The series of groups: one `ResourceMetrics` each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Metric, NumberDataPoint, Sum, number_data_point,
+};
+use prost::Message as _;
+
+use super::delta::{Last, is_delta, since};
+use super::series::{NO_RECORDED_VALUE, SeriesId, SeriesSet, Stamp, begin};
+use super::{Encoder, Instrument, PROCESS, Source, Value};
+use crate::metrics::group::GROUP;
+use crate::shape::{Group, View};
+
+/// `procmon.group.by` and `procmon.group.name`.
+pub(super) type GroupId = (&'static str, Arc<str>);
+
+/// What is remembered of a group.
+#[derive(Debug)]
+pub(super) struct TrackedGroup {
+    /// Field 1 of its `ResourceMetrics`, encoded.
+    resource: Box<[u8]>,
+    start_unix_ns: u64,
+    sent: SeriesSet,
+    /// Kept for delta temporality only: the last point and when its sum began.
+    last: HashMap<SeriesId, (u64, Last)>,
+    /// The number of the last view it was in.
+    seen: u64,
+}
+
+impl Encoder {
+    /// Writes the groups of a view, and the ends of those that are in it no
+    /// more; returns how many points the former have.
+    pub(super) fn groups(&mut self, view: &View) -> u64 {
+        let at_unix_ns = view.frame.at_unix_ns;
+        let mut points = 0;
+        for group in &view.folding.groups {
+            let id = (group.by, Arc::clone(&group.name));
+            let start_unix_ns = group.sum.created_unix_ns;
+            let mut tracked = match self.groups.remove(&id) {
+                Some(tracked) if tracked.start_unix_ns == start_unix_ns => tracked,
+                // Forgotten and begun anew, or never seen.
+                _ => self.new_group(group),
+            };
+            tracked.seen = self.views;
+            points += self.group_values(&mut tracked, group, at_unix_ns);
+            self.groups.insert(id, tracked);
+        }
+        let views = self.views;
+        let mut gone: Vec<_> = self
+            .groups
+            .extract_if(|_, tracked| tracked.seen != views)
+            .collect();
+        gone.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (_, tracked) in gone {
+            self.group_end(&tracked, at_unix_ns);
+        }
+        points
+    }
+
+    fn new_group(&self, group: &Group) -> TrackedGroup {
+        let resource = self.resources.of_group(group.by, &group.name);
+        let mut bytes = Vec::new();
+        prost::encoding::message::encode(1, &resource, &mut bytes);
+        TrackedGroup {
+            resource: bytes.into_boxed_slice(),
+            start_unix_ns: group.sum.created_unix_ns,
+            sent: SeriesSet::default(),
+            last: HashMap::new(),
+            seen: 0,
+        }
+    }
+
+    fn group_values(
+        &mut self,
+        tracked: &mut TrackedGroup,
+        group: &Group,
+        time_unix_ns: u64,
+    ) -> u64 {
+        let reading = group.reading();
+        let probes = group.sum.probes.as_ref();
+        for (index, row) in PROCESS.iter().enumerate() {
+            if !row.is_of_groups() {
+                continue;
+            }
+            let start_unix_ns = match row.source {
+                Source::Probe => probes.and_then(|probes| probes.since(row.feature)),
+                Source::Kernel | Source::Snapshot => Some(tracked.start_unix_ns),
+            };
+            let start_unix_ns = start_unix_ns.unwrap_or(tracked.start_unix_ns);
+            let mut stamp = Stamp {
+                start_unix_ns: start_unix_ns.min(time_unix_ns),
+                time_unix_ns,
+            };
+            let delta = is_delta(self.temporality, row.instrument);
+            let mut point = |attributes: &[(&'static str, &str)], value: Value<'_>| {
+                let id = self.series.id(index, attributes);
+                tracked.sent.insert(id);
+                if !delta {
+                    self.message.push(&self.series, id, stamp, Some(value));
+                    return;
+                }
+                let now = (start_unix_ns, Last::of(value, time_unix_ns));
+                let last = tracked.last.insert(id, now);
+                // A sum that was begun anew has no last point.
+                let last = last.filter(|(start, _)| *start == start_unix_ns);
+                let (start, change) = since(last.map(|(_, last)| last), value, start_unix_ns);
+                stamp.start_unix_ns = start;
+                let change = Some(change.as_value());
+                self.message.push(&self.series, id, stamp, change);
+            };
+            (row.read)(&reading, &mut point);
+        }
+        let own = own_metrics(Some(group), tracked.start_unix_ns, time_unix_ns);
+        self.write_group(&tracked.resource, &own)
+    }
+
+    /// Says of every series that a group ever sent that it has ended.
+    fn group_end(&mut self, tracked: &TrackedGroup, time_unix_ns: u64) {
+        for id in tracked.sent.by_row(&self.series) {
+            let stamp = Stamp {
+                start_unix_ns: tracked.start_unix_ns,
+                time_unix_ns,
+            };
+            self.message.push(&self.series, id, stamp, None);
+        }
+        let own = own_metrics(None, tracked.start_unix_ns, time_unix_ns);
+        self.write_group(&tracked.resource, &own);
+    }
+
+    /// Writes the message and these metrics under a resource, and empties it.
+    fn write_group(&mut self, resource: &[u8], own: &[Metric]) -> u64 {
+        let (scope, points) = self.message.complete();
+        let mut scope = scope.to_vec();
+        for metric in own {
+            begin(2, metric.encoded_len(), &mut scope);
+            metric.encode_raw(&mut scope);
+        }
+        let points = points + own.len() as u64;
+        self.writer.write(resource, &scope, points);
+        self.message.clear();
+        points
+    }
+}
+
+/// The metrics of the group table, one point each; without a group, their ends.
+fn own_metrics(group: Option<&Group>, start_unix_ns: u64, time_unix_ns: u64) -> Vec<Metric> {
+    let metric = |row: &crate::metrics::Metric<crate::metrics::GroupRead>| {
+        let mut value = None;
+        if let Some(group) = group {
+            let mut take = |_: &[(&'static str, &str)], read: Value<'_>| {
+                if let Value::Int(read) = read {
+                    let read = i64::try_from(read).unwrap_or(i64::MAX);
+                    value = Some(number_data_point::Value::AsInt(read));
+                }
+            };
+            (row.read)(&group.own_reading(), &mut take);
+        }
+        let point = NumberDataPoint {
+            start_time_unix_nano: start_unix_ns,
+            time_unix_nano: time_unix_ns,
+            flags: if value.is_none() {
+                NO_RECORDED_VALUE
+            } else {
+                0
+            },
+            value,
+            ..NumberDataPoint::default()
+        };
+        Metric {
+            name: row.name.to_owned(),
+            description: row.description.to_owned(),
+            unit: row.unit.to_owned(),
+            data: Some(Data::Sum(Sum {
+                data_points: vec![point],
+                aggregation_temporality: AggregationTemporality::Cumulative.into(),
+                is_monotonic: row.instrument == Instrument::Counter,
+            })),
+            ..Metric::default()
+        }
+    };
+    GROUP.iter().map(metric).collect()
+}

@@ -1,0 +1,206 @@
+//! Holds what arrived against JSON lines, which show every process.
+
+use std::collections::BTreeMap;
+
+use procmon::metrics::{Instrument, process::PROCESS};
+use procmon_tests::jsonl::Object;
+
+use crate::received::{Process, Received, Values, milliseconds, number};
+
+/// The objects of one frame.
+pub struct Tick {
+    /// Its time.
+    pub at_ms: u64,
+    /// Processes that ended since the frame before.
+    pub ended: Vec<Object>,
+    /// Live ones.
+    pub live: Vec<Object>,
+}
+
+/// Objects by frame: first those that have ended, then the live, which have its time.
+pub fn ticks(objects: Vec<Object>) -> Vec<Tick> {
+    let mut ticks: Vec<Tick> = Vec::new();
+    let mut ended = Vec::new();
+    for object in objects {
+        if object.has_exited() {
+            ended.push(object);
+            continue;
+        }
+        let at_ms = at_ms(&object);
+        match ticks.last_mut() {
+            Some(tick) if tick.at_ms == at_ms => tick.live.push(object),
+            _ => ticks.push(Tick {
+                at_ms,
+                ended: std::mem::take(&mut ended),
+                live: vec![object],
+            }),
+        }
+    }
+    ticks
+}
+
+/// What has been compared so far.
+#[derive(Default)]
+pub struct Ledger {
+    /// Everything is in groups, whoever has series of his own.
+    groups: bool,
+    /// The frame before: its time, and the counters of its processes.
+    before: Option<(u64, BTreeMap<Process, Values>)>,
+    /// How much counters of groups have grown.
+    pub grown: Values,
+}
+
+impl Ledger {
+    /// Of a run with groups.
+    pub fn of_groups() -> Self {
+        Self {
+            groups: true,
+            ..Self::default()
+        }
+    }
+
+    /// Asserts that the next frame adds up.
+    pub fn check(&mut self, tick: &Tick, received: &Received) {
+        self.levels(tick, received);
+        if let Some((before_ms, before)) = &self.before {
+            let mut whole = Values::new();
+            let mut shown = Values::new();
+            for object in &tick.live {
+                let process = process(object);
+                let now = values(object, Instrument::Counter);
+                let earlier = before.get(&process);
+                // One that is met later was born later: every process is watched.
+                let increment = minus(&now, earlier);
+                add(&mut whole, &increment);
+                let Some(own) = received.process(tick.at_ms, &process) else {
+                    continue;
+                };
+                agree(own, &now);
+                let own_before = received.process(*before_ms, &process);
+                if !self.groups && own_before.is_some() == earlier.is_some() {
+                    add(&mut shown, &minus(&only_counters(own), own_before));
+                }
+            }
+            for object in &tick.ended {
+                let process = process(object);
+                let earlier = before.get(&process);
+                let increment = minus(&values(object, Instrument::Counter), earlier);
+                add(&mut whole, &increment);
+                let own = received.process(at_ms(object), &process);
+                if let Some(own) = own.filter(|_| !self.groups) {
+                    let own_before = received.process(*before_ms, &process);
+                    assert!(own_before.is_some(), "{process:?} ends as it began: folded");
+                    add(&mut shown, &minus(&only_counters(own), own_before));
+                } else if !self.groups && earlier.is_none() {
+                    // procmon.exited.* alone have it.
+                    add(&mut shown, &increment);
+                }
+            }
+            for (_, name) in received.groups_at(tick.at_ms) {
+                let now = only_counters(received.group(tick.at_ms, name));
+                let groups = received.groups_at(*before_ms);
+                let was = groups.iter().any(|(_, before)| *before == name);
+                let before = was.then(|| received.group(*before_ms, name));
+                let increment = minus(&now, before);
+                assert!(
+                    increment.values().all(|n| *n >= 0),
+                    "{name} falls: {increment:?}"
+                );
+                add(&mut self.grown, &increment);
+                add(&mut shown, &increment);
+            }
+            assert_eq!(
+                without_zeros(shown),
+                without_zeros(whole),
+                "at {}",
+                tick.at_ms
+            );
+        }
+        let live = tick.live.iter();
+        let live = live.map(|object| (process(object), values(object, Instrument::Counter)));
+        self.before = Some((tick.at_ms, live.collect()));
+    }
+
+    fn levels(&self, tick: &Tick, received: &Received) {
+        let mut whole = Values::new();
+        let mut shown = Values::new();
+        for object in &tick.live {
+            let now = values(object, Instrument::UpDownCounter);
+            add(&mut whole, &now);
+            let own = received.process(tick.at_ms, &process(object));
+            if let Some(own) = own.filter(|_| !self.groups) {
+                agree(own, &now);
+                add(&mut shown, &now);
+            }
+        }
+        for (_, name) in received.groups_at(tick.at_ms) {
+            let group = received.group(tick.at_ms, name);
+            add(&mut shown, &only(group, Instrument::UpDownCounter));
+        }
+        assert_eq!(
+            without_zeros(shown),
+            without_zeros(whole),
+            "at {}",
+            tick.at_ms
+        );
+    }
+}
+
+fn process(object: &Object) -> Process {
+    (object.pid, object.creation_time.clone())
+}
+
+fn at_ms(object: &Object) -> u64 {
+    milliseconds(object.json["timestamp"].as_str().unwrap())
+}
+
+/// The unit of a key, if groups have sums of it and it is of this kind.
+fn unit(key: &str, instrument: Instrument) -> Option<&'static str> {
+    let name = key.split('{').next()?;
+    let row = PROCESS.iter().find(|row| row.name == name)?;
+    (row.is_of_groups() && row.instrument == instrument).then_some(row.unit)
+}
+
+fn values(object: &Object, instrument: Instrument) -> Values {
+    let values = object.metrics.iter().filter_map(|(key, value)| {
+        let unit = unit(key, instrument)?;
+        Some((key.clone(), number(unit, *value)))
+    });
+    values.collect()
+}
+
+fn only(values: &Values, instrument: Instrument) -> Values {
+    let mut values = values.clone();
+    values.retain(|key, _| unit(key, instrument).is_some());
+    values
+}
+
+fn only_counters(values: &Values) -> Values {
+    only(values, Instrument::Counter)
+}
+
+/// What was sent of a process is what JSON lines say, but for zeros.
+fn agree(sent: &Values, said: &Values) {
+    for (key, value) in said {
+        assert_eq!(sent.get(key).copied().unwrap_or(0), *value, "{key}");
+    }
+}
+
+fn add(sum: &mut Values, more: &Values) {
+    for (key, value) in more {
+        *sum.entry(key.clone()).or_default() += value;
+    }
+}
+
+fn minus(now: &Values, before: Option<&Values>) -> Values {
+    let before = |key| before.and_then(|before| before.get(key)).copied();
+    let values = now.iter();
+    values
+        .map(|(key, value)| (key.clone(), value - before(key).unwrap_or(0)))
+        .collect()
+}
+
+fn without_zeros(mut values: Values) -> Values {
+    values.retain(|_, value| *value != 0);
+    values
+}
