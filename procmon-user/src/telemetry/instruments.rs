@@ -27,7 +27,7 @@ impl Read for AgentRead {
         let agent = AgentReading {
             health: &latest.agent,
             exporters: &latest.exporters,
-            series_folded: latest.view.series_folded(),
+            series_folded: latest.series_folded,
         };
         self(&agent, out);
     }

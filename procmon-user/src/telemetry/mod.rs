@@ -36,6 +36,7 @@ struct Latest {
     host: Host,
     agent: Arc<AgentHealth>,
     exporters: Vec<ExporterHealth>,
+    series_folded: u64,
 }
 
 /// What was read latest, shared with the callbacks of the instruments.
@@ -140,6 +141,7 @@ impl Telemetry {
             host: view.frame.host.clone(),
             agent: Arc::clone(&view.frame.agent),
             exporters,
+            series_folded: view.series_folded(),
         });
         self.histograms.record(&latest, &view.frame.exited);
         self.latest.set(latest);
