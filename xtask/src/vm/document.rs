@@ -17,9 +17,13 @@ What procmon does on the kernels it is tested on: by which road it comes to each
 best road that the kernel allows, and why no better one. `cargo xtask vmtest --write` writes this page
 from what `procmon doctor --json` says in each machine; `cargo xtask test` asks each of them whether it
 is still so. The kernels are Debian's; locked down means `lockdown=confidentiality`, with which it is
-the same on all of them. `cargo xtask vmtest --kernel 6.12-16k --arch arm64` runs the same tests where
-pages have 16 KiB: the roads are those of 6.12 on arm64, and sizes are rounded to those pages. A Debian
-kernel with pages of 64 KiB there is not.
+the same on all of them.
+
+Where pages have 16 KiB (`cargo xtask vmtest --kernel 6.12-16k --arch arm64`, on demand) the roads are
+those of 6.12 on arm64, and all counts and sizes are exact, in those pages. The resident set may lack
+up to 64 pages a CPU, as everywhere; of these pages that is 1 MiB a CPU, and a small process shows
+none. Six tests do not hold there: they take a page for 4 KiB, or some of so small a process for
+resident. A kernel of Debian's with pages of 64 KiB there is not.
 
 | Linux | architecture | feature | road taken | why no better one |
 |---|---|---|---|---|
