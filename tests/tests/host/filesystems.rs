@@ -101,7 +101,7 @@ fn hang(collector: &Collector) -> Result<(), String> {
     assert_eq!(last_room(&points, &mountpoint), None);
     assert_eq!(far.asked(), 1);
     let said = procmon.stderr();
-    let lines = said.lines().filter(|line| line.contains("has not said"));
+    let lines = said.lines().filter(|line| line.contains("does not say"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), 1, "{said}");
     assert!(
