@@ -44,7 +44,7 @@ pub struct Encoder {
     temporality: Temporality,
     series: Series,
     message: Message,
-    tracked: ByProcess<Tracked>,
+    tracked: ByProcess<Box<Tracked>>,
     views: u64,
     live_series: u64,
     writer: Writer,
@@ -122,7 +122,7 @@ impl Encoder {
     /// is out of its place meanwhile.
     fn track<'a>(
         &mut self,
-        all: &'a mut ByProcess<Tracked>,
+        all: &'a mut ByProcess<Box<Tracked>>,
         sample: &ProcessSample,
         at_unix_ns: u64,
     ) -> &'a mut Tracked {
@@ -132,7 +132,7 @@ impl Encoder {
                 self.follow(tracked, sample, at_unix_ns);
                 tracked
             }
-            Entry::Vacant(place) => place.insert(Tracked {
+            Entry::Vacant(place) => place.insert(Box::new(Tracked {
                 metadata: Arc::clone(&sample.metadata),
                 resource: encoded_resource(&self.resources, sample),
                 created_unix_ns: sample.created_unix_ns,
@@ -140,7 +140,7 @@ impl Encoder {
                 sent: SeriesSet::default(),
                 last: HashMap::default(),
                 seen: 0,
-            }),
+            })),
         };
         tracked.seen = self.views;
         if let Some(probes) = &sample.probes {
