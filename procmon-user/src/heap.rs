@@ -6,7 +6,11 @@
 /// Allocations from this size on are mapped one by one, and unmapped when they
 /// are freed. Set, it stays: else it grows with what is freed (mallopt(3)).
 #[cfg(target_env = "gnu")]
-const MAPPED_FROM: i32 = 512 << 10;
+const MAPPED_FROM: i32 = 2 << 20;
+/// What may stay free at the end of the heap: the bodies of requests, of 1 MiB
+/// each, come again and again.
+#[cfg(target_env = "gnu")]
+const KEPT: i32 = 4 << 20;
 
 /// Sets the allocator up; once, before there are threads.
 pub fn settle() {
@@ -14,6 +18,7 @@ pub fn settle() {
     // SAFETY: mallopt(3) takes numbers; nobody else allocates meanwhile.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_FROM);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
         // One heap for all threads: each of several keeps its own holes.
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }

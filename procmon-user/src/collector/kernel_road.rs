@@ -27,7 +27,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 pub struct KernelRoad {
     kernel: Kernel,
     root: ProcRoot,
-    accounts: ByProcess<Accounts>,
+    accounts: ByProcess<Box<Accounts>>,
     /// Exit records that came in since the last tick.
     exits: Vec<ProcessEntry>,
     /// Chosen processes that have not ended.

@@ -47,7 +47,7 @@ pub struct Encoder {
     temporality: Temporality,
     series: Series,
     message: Message,
-    tracked: ByProcess<Tracked>,
+    tracked: ByProcess<Box<Tracked>>,
     groups: HashMap<GroupId, TrackedGroup>,
     views: u64,
     live_series: u64,
@@ -134,7 +134,7 @@ impl Encoder {
     /// is out of its place meanwhile.
     fn track<'a>(
         &mut self,
-        all: &'a mut ByProcess<Tracked>,
+        all: &'a mut ByProcess<Box<Tracked>>,
         sample: &ProcessSample,
         was_folded: bool,
         at_unix_ns: u64,
@@ -145,7 +145,7 @@ impl Encoder {
                 self.follow(tracked, sample, at_unix_ns);
                 tracked
             }
-            Entry::Vacant(place) => place.insert(Tracked {
+            Entry::Vacant(place) => place.insert(Box::new(Tracked {
                 metadata: Arc::clone(&sample.metadata),
                 matched: sample.matched.clone(),
                 resource: encoded_resource(&self.resources, sample),
@@ -155,7 +155,7 @@ impl Encoder {
                 last: HashMap::default(),
                 begins_without: was_folded,
                 seen: 0,
-            }),
+            })),
         };
         tracked.seen = self.views;
         if let Some(probes) = &sample.probes {
