@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::builder::{DEEPEST, MOST_VALUES};
 use super::*;
 
 fn at(line: usize, column: usize) -> Origin {
