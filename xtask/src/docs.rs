@@ -7,7 +7,21 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{build, shell, target::Target, workspace};
 
 /// Each document and the arguments that make procmon write it.
-const DOCUMENTS: &[(&str, &[&str])] = &[("docs/metrics.md", &["metrics", "--format", "md"])];
+const DOCUMENTS: &[(&str, &[&str])] = &[
+    ("docs/metrics.md", &["metrics", "--format", "md"]),
+    (
+        "docs/configuration.md",
+        &["config", "reference", "--format", "md"],
+    ),
+    (
+        "docs/configuration.schema.json",
+        &["config", "reference", "--format", "schema"],
+    ),
+    (
+        "deploy/procmon.yaml",
+        &["config", "reference", "--format", "yaml"],
+    ),
+];
 
 /// What `cargo xtask docs` takes.
 #[derive(clap::Args)]

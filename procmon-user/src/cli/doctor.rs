@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::arguments::sizes;
+use super::config::environment;
 use super::failure::Failure;
+use crate::config;
 use crate::frame::losses_in_words;
 use crate::kernel::{
     self, Finding, Kernel, KernelError, Losses, Options, Prerequisites, ProbeStatus, Roads,
@@ -28,11 +29,12 @@ pub struct Args {
 
 /// Runs the command.
 pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
+    let config = config::load(None, &environment)?.config;
     let prerequisites = Prerequisites::look();
     let kernel = Kernel::load(Options {
         scope: Scope::Chosen,
         children: false,
-        sizes: sizes()?,
+        sizes: config.sizes(),
     });
     let running = running();
     let text = if args.json {

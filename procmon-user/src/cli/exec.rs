@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Instant;
 
@@ -14,12 +13,13 @@ use procmon_common::Loss;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::arguments::{Common, contract};
+use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule, Views};
-use crate::collector::{Collector, Selection};
+use crate::collector::{Collector, Contract, Selection};
+use crate::config::Loaded;
 use crate::export::report::printable;
 use crate::export::summary::Summary;
 use crate::frame::losses_in_words;
@@ -50,21 +50,24 @@ pub struct Args {
 
 /// Runs the command.
 pub fn exec(args: Args) -> Result<ExitCode, Failure> {
-    for (flag, path) in [
-        ("report", &args.common.report),
-        ("jsonl", &args.common.jsonl),
+    let loaded = args.common.configure()?;
+    let export = &loaded.config.export;
+    for (key, output) in [
+        ("export.report.file", &export.report),
+        ("export.jsonl.file", &export.jsonl),
     ] {
-        if path.as_deref() == Some(Path::new("-")) {
+        if output.is_stdout() {
             return Err(Failure::Usage(format!(
-                "--{flag} - is refused with exec: stdout is the command's; give it a file"
+                "{} - is refused with exec: stdout is the command's; give it a file",
+                loaded.named(key)
             )));
         }
     }
-    let plan = Plan::new(&args.common, false)?.without_default_report(&args.common);
+    let plan = Plan::new(&args.common, &loaded, false)?.without_default_report(export);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(trace(args, plan)).map_err(as_own)
+    runtime.block_on(trace(args, loaded, plan)).map_err(as_own)
 }
 
 /// procmon's own failures are 125: the other statuses are the command's.
@@ -75,17 +78,25 @@ fn as_own(failure: Failure) -> Failure {
     }
 }
 
-async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
+async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
     let program = &args.command[0];
-    let mut collector = Collector::open(Selection::Command, common.kernel()?, contract(None)?)?;
+    let interval = loaded.config.interval.0;
+    // A command is traced whole, whatever that costs.
+    let contract = Contract {
+        budget: None,
+        ..loaded.config.contract()
+    };
+    let kernel = common.kernel(&loaded);
+    let mut collector = Collector::open(Selection::Command, kernel, contract)?;
+    collector.set_rules(loaded.config.select.rules());
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());
     }
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
+    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
         Ok(outputs) => outputs,
         Err(failure) => {
             collector.close();
@@ -108,11 +119,11 @@ async fn trace(args: Args, plan: Plan) -> Result<ExitCode, Failure> {
     };
     let pid = child.id();
     collector.watch_command(pid);
-    let schedule = Schedule::new(common.interval, common.count, common.duration).lingering();
+    let schedule = Schedule::new(interval, common.count, common.duration).lingering();
     let agent = Agent::start(
         collector,
         schedule,
-        Shaper::new(common.folding.settings()),
+        Shaper::new(loaded.config.select.shape()),
         views,
         &control,
         || {},

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::collector::CollectError;
+use crate::config::ConfigError;
 use crate::export::otlp::{SettingsError, TransportError};
 use crate::export::sink::SinkError;
 
@@ -74,6 +75,12 @@ impl From<CollectError> for Failure {
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
         Self::Usage(format!("{:#}", anyhow::Error::new(error)))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
     }
 }
 

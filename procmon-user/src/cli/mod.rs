@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod config;
 mod doctor;
 mod exec;
 mod failure;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::heap;
 use failure::Failure;
 
 /// Tells for every process on a Linux host what it takes from the machine.
@@ -36,7 +38,8 @@ const AFTER: &str = "\
 Exit status: 0 done; 1 internal error; 2 usage, or no such process; 3 privilege or kernel
 support is missing (the message says what to do). `procmon exec` ends as its command does.
 
-Environment: OTEL_EXPORTER_OTLP_* as OpenTelemetry specifies; PROCMON_LOG=debug for more words.";
+Environment: OTEL_EXPORTER_OTLP_* as OpenTelemetry specifies; PROCMON_<KEY> for every key of the
+configuration (`procmon config reference`); PROCMON_LOG=debug for more words.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -50,10 +53,13 @@ enum Command {
     Doctor(doctor::Args),
     /// List every metric procmon exports
     Metrics(metrics::Args),
+    /// Check a configuration file, show what holds, describe every key
+    Config(config::Args),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    heap::settle();
     let cli = Cli::parse();
     logging::start();
     let result = match cli.command {
@@ -62,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Snapshot(args) => snapshot::snapshot(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Metrics(args) => metrics::metrics(&args),
+        Command::Config(args) => config::config(&args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

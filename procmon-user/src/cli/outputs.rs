@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use super::arguments::Common;
 use super::failure::Failure;
 use crate::agent::{self, Consumer, ConsumerHealth, Views};
+use crate::config::{Export, Loaded, Output};
 use crate::export::jsonl::Jsonl;
 use crate::export::otlp::{
-    FileSettings, HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings,
+    HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
 };
 use crate::export::report::Report;
 use crate::export::sink::{Sink, SinkError};
@@ -37,34 +38,41 @@ pub struct Plan {
 impl Plan {
     /// Decides where to: the report goes to stdout when nothing else was asked
     /// for or stdout is a terminal; never report and JSON both.
-    pub fn new(common: &Common, all: bool) -> Result<Self, Failure> {
+    pub fn new(common: &Common, loaded: &Loaded, all: bool) -> Result<Self, Failure> {
+        let export = &loaded.config.export;
         let flag = common.otlp.as_ref().map(Option::as_deref);
-        let otlp = Settings::from_environment(flag, &FileSettings::default())?;
-        let stdout = Path::new("-");
-        let jsonl_on_stdout = common.jsonl.as_deref() == Some(stdout);
-        if jsonl_on_stdout && common.report.as_deref() == Some(stdout) {
-            return Err(Failure::Usage(
-                "--report - and --jsonl - both want stdout: give one of them a file".to_owned(),
-            ));
+        let otlp =
+            Settings::from_environment(flag, &export.otlp).map_err(|error| SettingsError {
+                setting: loaded.named(&error.setting),
+                ..error
+            })?;
+        let path = |output: &Output| output.file.as_ref().map(|file| file.0.clone());
+        let jsonl_on_stdout = export.jsonl.is_stdout();
+        if jsonl_on_stdout && export.report.is_stdout() {
+            return Err(Failure::Usage(format!(
+                "{} - and {} - both want stdout: give one of them a file",
+                loaded.named("export.report.file"),
+                loaded.named("export.jsonl.file"),
+            )));
         }
-        let nothing_else = common.jsonl.is_none() && otlp.is_none();
-        let report = match &common.report {
-            Some(path) => Some(path.clone()),
+        let nothing_else = export.jsonl.file.is_none() && otlp.is_none();
+        let report = match path(&export.report) {
+            Some(path) => Some(path),
             None if jsonl_on_stdout => None,
-            None if nothing_else || std::io::stdout().is_terminal() => Some(stdout.to_owned()),
+            None if nothing_else || std::io::stdout().is_terminal() => Some(PathBuf::from("-")),
             None => None,
         };
         Ok(Self {
             report,
-            jsonl: common.jsonl.clone(),
+            jsonl: path(&export.jsonl),
             otlp,
             all,
         })
     }
 
     /// No report on stdout: it is the traced command's.
-    pub fn without_default_report(mut self, common: &Common) -> Self {
-        self.report = common.report.clone();
+    pub fn without_default_report(mut self, export: &Export) -> Self {
+        self.report = export.report.file.as_ref().map(|file| file.0.clone());
         self
     }
 
@@ -250,7 +258,7 @@ impl Exporters {
                 ..own
             });
         }
-        self.own.publish(Arc::clone(view), health);
+        self.own.publish(view, health);
     }
 
     /// Delivers what it can, both roads at once, in the time there is.

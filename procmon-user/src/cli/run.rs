@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use log::info;
 use tokio::sync::oneshot;
 
-use super::arguments::{Budget, Common, contract};
+use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::selecting::Selecting;
 use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
+use crate::config::{Budget, Config, Loaded};
 use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -31,33 +32,52 @@ pub struct Args {
     ///
     /// Judged every 30 seconds. Past it the optional probes are detached, one a time: the
     /// run-queue histogram, off-CPU time, mapping bytes; they come back when it is calm. `off`
-    /// for no limit.
-    #[arg(long, value_name = "SHARE", default_value = "2%")]
-    overhead_budget: Budget,
+    /// for no limit. [default: 2%]
+    #[arg(long, value_name = "SHARE")]
+    overhead_budget: Option<Budget>,
     #[command(flatten)]
     common: Common,
 }
 
+impl Args {
+    fn configure(&self) -> Result<Loaded, Failure> {
+        let mut loaded = self.common.configure()?;
+        loaded.flag("overhead_budget", self.overhead_budget, |c, value| {
+            c.overhead_budget = value;
+        });
+        Ok(loaded)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
-    let selection = args.selecting.selection()?;
-    let plan = Plan::new(&args.common, args.selecting.all())?;
-    let contract = contract(args.overhead_budget.0)?;
-    let collector = Collector::open(selection, args.common.kernel()?, contract)?;
-    info!("{}", greeting(&args, &plan, &collector));
+    let loaded = args.configure()?;
+    let rules = loaded.config.select.rules();
+    let selection = args.selecting.selection(&rules)?;
+    let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
+    let kernel = args.common.kernel(&loaded);
+    let mut collector = Collector::open(selection, kernel, loaded.config.contract())?;
+    collector.set_rules(rules);
+    info!("{}", greeting(&args, &loaded.config, &plan, &collector));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(watch(args, plan, collector))?;
+    runtime.block_on(watch(args, loaded.config, plan, collector))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Watches until the end, and delivers everything then.
-async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failure> {
+async fn watch(
+    args: Args,
+    config: Config,
+    plan: Plan,
+    collector: Collector,
+) -> Result<(), Failure> {
     let common = &args.common;
+    let interval = config.interval.0;
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, common.interval, &views, &runtime) {
+    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
         Ok(outputs) => outputs,
         Err(failure) => {
             collector.close();
@@ -67,8 +87,8 @@ async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failu
     let mut signals = Signals::take()?;
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
-    let schedule = Schedule::new(common.interval, common.count, common.duration);
-    let shaper = Shaper::new(common.folding.settings());
+    let schedule = Schedule::new(interval, common.count, common.duration);
+    let shaper = Shaper::new(config.select.shape());
     let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
@@ -87,14 +107,14 @@ async fn watch(args: Args, plan: Plan, collector: Collector) -> Result<(), Failu
 }
 
 /// What is said at the start: whom, by what, where to.
-fn greeting(args: &Args, plan: &Plan, collector: &Collector) -> String {
+fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) -> String {
     let to = plan
         .endpoint()
         .map_or(String::new(), |url| format!("; OTLP to {url}"));
     format!(
         "watching {} every {}; {}{to}",
         args.selecting.whom(),
-        humantime::format_duration(args.common.interval),
+        config.interval,
         collector.summary()
     )
 }

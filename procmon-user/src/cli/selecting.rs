@@ -48,8 +48,8 @@ impl Selecting {
         self.all
     }
 
-    /// Who was asked for.
-    pub fn selection(&self) -> Result<Selection, Failure> {
+    /// Who was asked for; when no option says so, whom the rules match.
+    pub fn selection(&self, rules: &Rules) -> Result<Selection, Failure> {
         if self.all {
             return Ok(Selection::All {
                 kernel_threads: self.kernel_threads,
@@ -59,10 +59,13 @@ impl Selecting {
         if !conditions.is_empty() {
             return Ok(Selection::Matching(Arc::new(Rules::of(conditions))));
         }
+        if self.pid.is_empty() && !rules.is_empty() {
+            return Ok(Selection::Matching(Arc::new(rules.clone())));
+        }
         if self.pid.is_empty() {
             return Err(Failure::Usage(
                 "nothing to watch: name processes by --pid PID, again for each, by --match EXPR, \
-                 --unit UNIT or --container ID, or all by --all"
+                 --unit UNIT or --container ID, by select.rules in --config FILE, or all by --all"
                     .to_owned(),
             ));
         }
@@ -104,6 +107,9 @@ impl Selecting {
         }
         if !self.container.is_empty() {
             return format!("processes of container {}", or(&self.container));
+        }
+        if self.pid.is_empty() {
+            return "processes that select.rules match".to_owned();
         }
         let pids: Vec<String> = self.pid.iter().map(u32::to_string).collect();
         let children = if self.children { " and children" } else { "" };

@@ -58,7 +58,8 @@ struct Answer {
 }
 
 impl Selector {
-    /// Keeps those of whom one of these holds, or everybody.
+    /// Keeps those of whom one of these holds, but for procmon itself; or
+    /// everybody.
     pub fn new(wanted: Option<Arc<Rules>>) -> Self {
         let mut selector = Self {
             wanted,
@@ -98,6 +99,10 @@ impl Selector {
     pub fn keeps(&mut self, root: &ProcRoot, sample: &mut ProcessSample) -> bool {
         if self.wanted.is_none() && self.rules.is_empty() {
             return true;
+        }
+        // Its own command line has the expression in it, as pgrep(1)'s has.
+        if self.wanted.is_some() && sample.id.pid == std::process::id() {
+            return false;
         }
         let ended = sample.exit.is_some();
         if let Some(judged) = self.known.get_mut(&sample.id)

@@ -9,6 +9,10 @@ use procmon::{
     },
 };
 
+use procmon_tests::{
+    Collector as Receiver, Point, Procmon, Protocol, need, point::Attribute, program::SOON,
+};
+
 use crate::support::*;
 
 fn rule(condition: String, target: &str) -> RuleSpec {
@@ -62,4 +66,57 @@ fn say(sample: &ProcessSample) -> (bool, String) {
         format!("{} {} {}", word(target), matched.rule, word(task))
     });
     (sample.chosen, said.unwrap_or_default())
+}
+
+#[test]
+fn rules_of_a_configuration_file_name_processes_to_a_collector() {
+    let receiver = need!(Receiver::rotel().unwrap());
+    let [orders, other] = ["orders", "other"].map(Named::new);
+    let victims = [&orders, &other].map(|named| named.held_before(""));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("procmon.yaml");
+    let rule = format!(
+        "select:\n  rules:\n  - match: {}\n    target: orders-db\n    task_id: 42\n    \
+         attributes: {{team: a}}\n",
+        orders.is()
+    );
+    std::fs::write(&file, rule).unwrap();
+    let procmon = Procmon::new("run")
+        .args(["--all", "--interval", "200ms", "--otlp"])
+        .arg(receiver.endpoint(Protocol::Grpc))
+        .arg("--config")
+        .arg(&file)
+        .start()
+        .unwrap();
+    let pids = victims.each_ref().map(|victim| i64::from(victim.pid()));
+    let there = |points: &[Point]| pids.map(|pid| points.iter().any(|p| p.pid() == Some(pid)));
+    let points = receiver.wait_for(SOON, |points| there(points) == [true; 2]);
+    let points = points.unwrap();
+    let told = |pid: i64, key: &str| {
+        let point = points
+            .iter()
+            .find(|point| point.pid() == Some(pid))
+            .unwrap();
+        point.resource.get(key).cloned()
+    };
+    let text = |text: &str| Some(Attribute::from(text));
+    let keys = ["service.name", "procmon.task.id", "team"];
+    assert_eq!(
+        keys.map(|key| told(pids[0], key)),
+        ["orders-db", "42", "a"].map(text)
+    );
+    assert_eq!(
+        keys.map(|key| told(pids[1], key)),
+        [text(&other.name), None, None]
+    );
+    // Who is chosen has every metric.
+    let limit = |pid| {
+        let of = points.iter().filter(|point| point.pid() == Some(pid));
+        of.filter(|point| point.metric == "procmon.file_descriptor.limit")
+            .count()
+    };
+    assert!(limit(pids[0]) > 0);
+    assert_eq!(limit(pids[1]), 0);
+    procmon.signal(libc::SIGINT).unwrap();
+    assert!(procmon.wait(SOON).unwrap().status.success());
 }

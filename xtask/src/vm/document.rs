@@ -17,7 +17,9 @@ What procmon does on the kernels it is tested on: by which road it comes to each
 best road that the kernel allows, and why no better one. `cargo xtask vmtest --write` writes this page
 from what `procmon doctor --json` says in each machine; `cargo xtask test` asks each of them whether it
 is still so. The kernels are Debian's; locked down means `lockdown=confidentiality`, with which it is
-the same on all of them.
+the same on all of them. `cargo xtask vmtest --kernel 6.12-16k --arch arm64` runs the same tests where
+pages have 16 KiB: the roads are those of 6.12 on arm64, and sizes are rounded to those pages. A Debian
+kernel with pages of 64 KiB there is not.
 
 | Linux | architecture | feature | road taken | why no better one |
 |---|---|---|---|---|

@@ -134,6 +134,13 @@ fn who_ended_before_it_was_seen_is_kept_by_what_is_known() {
 }
 
 #[test]
+fn procmon_does_not_find_itself() {
+    let mut own = fixture::sample(std::process::id(), "a");
+    assert!(!keeps(&mut wanting("pid > 0"), SECOND, &mut own));
+    assert!(keeps(&mut Selector::new(None), SECOND, &mut own));
+}
+
+#[test]
 fn a_reused_pid_is_another_process() {
     let mut selector = wanting("executable == 'a'");
     let mut sample = fixture::sample(7, "a");
@@ -188,7 +195,8 @@ fn a_command_line_is_remembered_only_where_it_is_asked_for_at_each_tick() {
         ("args =~ '.'", None),
         ("rss > 1GiB or age > 1s", None),
     ] {
-        let mut selector = wanting(expression);
+        let mut selector = Selector::new(None);
+        selector.set_rules(Rules::of(vec![expression.parse().unwrap()]));
         for tick in 1..=2 {
             keeps(&mut selector, tick * SECOND, &mut sample);
             assert_eq!(selector.known[&sample.id].args, remembered, "{expression}");

@@ -15,7 +15,8 @@ use thiserror::Error;
 mod endpoint;
 mod source;
 
-use source::Source;
+use endpoint::Endpoint;
+use source::{Given, Source};
 
 /// The endpoint of `--otlp` without a value, for gRPC.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4317";
@@ -91,7 +92,7 @@ pub struct Tls {
 }
 
 /// The keys of `export.otlp` in the configuration file, as they were written.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSettings {
     /// `endpoint`: means what OTEL_EXPORTER_OTLP_ENDPOINT means.
     pub endpoint: Option<String>,
@@ -115,6 +116,38 @@ pub struct FileSettings {
     pub temporality: Option<String>,
     /// `service_instance`: give each process a service name and instance.
     pub service_instance: Option<bool>,
+}
+
+impl FileSettings {
+    /// All that is wrong with the keys, each looked at alone; files that are
+    /// named are not.
+    pub fn mistakes(&self) -> Vec<SettingsError> {
+        let given = |key, text: &Option<String>| Given::in_file(key, text);
+        let checks = [
+            given("endpoint", &self.endpoint).and_then(|given| self.check_endpoint(given).err()),
+            given("protocol", &self.protocol).and_then(|given| given.protocol().err()),
+            given("headers", &self.headers).and_then(|given| given.headers().err()),
+            given("timeout", &self.timeout).and_then(|given| given.milliseconds().err()),
+            given("compression", &self.compression).and_then(|given| given.compression().err()),
+            given("insecure", &self.insecure).and_then(|given| given.boolean().err()),
+            given("temporality", &self.temporality).and_then(|given| given.temporality().err()),
+        ];
+        checks.into_iter().flatten().collect()
+    }
+
+    fn check_endpoint(&self, given: Given) -> Result<(), SettingsError> {
+        let endpoint = Endpoint {
+            given,
+            complete: false,
+        };
+        // A bad protocol is told as one.
+        let protocol = Given::in_file("protocol", &self.protocol);
+        let protocol = match protocol.map(|given| given.protocol()) {
+            Some(Ok(protocol)) => protocol,
+            _ => endpoint.protocol()?,
+        };
+        endpoint.uri(protocol, false).map(drop)
+    }
 }
 
 /// Everything the exporter needs to know.

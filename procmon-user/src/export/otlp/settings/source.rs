@@ -47,14 +47,7 @@ impl Source<'_> {
         if let Some(given) = self.variable(name)? {
             return Ok(Some(given));
         }
-        Ok(file
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(|text| Given {
-                setting: format!("export.otlp.{key}"),
-                text: text.to_owned(),
-            }))
+        Ok(Given::in_file(key, file))
     }
 
     /// The signal's variable, else the generic one, else the key of the file.
@@ -165,6 +158,15 @@ impl Source<'_> {
 }
 
 impl Given {
+    /// What stands in the file; empty is as good as none.
+    pub(super) fn in_file(key: &str, value: &Option<String>) -> Option<Self> {
+        let text = value.as_deref()?.trim();
+        (!text.is_empty()).then(|| Self {
+            setting: format!("export.otlp.{key}"),
+            text: text.to_owned(),
+        })
+    }
+
     pub(super) fn bad(&self, accepted: &str) -> SettingsError {
         SettingsError {
             setting: self.setting.clone(),

@@ -1,0 +1,74 @@
+//! `procmon config`: look at a configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::failure::Failure;
+use crate::config::{self, reference};
+
+/// Look at a configuration
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say all that is wrong with a file; status 2 if anything is
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show what holds in the end, as YAML, and where each value came from
+    ///
+    /// Defaults, the file and the environment; flags of run and exec would beat them.
+    Print {
+        /// The file
+        file: Option<PathBuf>,
+    },
+    /// Describe every key
+    Reference {
+        /// How to write it
+        #[arg(long, value_enum, default_value = "md")]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Markdown: docs/configuration.md
+    Md,
+    /// A file to begin with: deploy/procmon.yaml
+    Yaml,
+    /// A JSON Schema: docs/configuration.schema.json
+    Schema,
+}
+
+/// Runs the command.
+pub fn config(args: &Args) -> Result<ExitCode, Failure> {
+    let text = match &args.command {
+        Command::Check { file } => {
+            // The file alone: what this shell's variables say is not in it.
+            config::load(Some(file), &|_| None)?;
+            format!("{}: ok", file.display())
+        }
+        Command::Print { file } => {
+            let loaded = config::load(file.as_deref(), &environment)?;
+            config::print(&loaded, &environment)
+        }
+        Command::Reference { format } => match format {
+            Format::Md => reference::markdown(),
+            Format::Yaml => reference::yaml(),
+            Format::Schema => reference::schema(),
+        },
+    };
+    super::stdout(text.trim_end())
+}
+
+/// The environment of this process.
+pub fn environment(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}

@@ -1,0 +1,275 @@
+//! The table of keys.
+
+use super::Config;
+use super::mistake::Mistake;
+use super::tree::Node;
+use super::value::{Form, Value};
+
+/// A key of the configuration.
+pub struct Key {
+    /// Its place in the file: `kernel.max_processes`.
+    pub path: &'static str,
+    /// What it does, in a sentence or two.
+    pub about: &'static str,
+    /// A value for the file to begin with, where the default is none.
+    pub example: Option<&'static str>,
+    /// The option that beats it.
+    pub flag: Option<&'static str>,
+    /// Variables of a standard that beat procmon's own, the strongest last.
+    pub standard: &'static [&'static str],
+    /// Its value is shown to nobody.
+    pub secret: bool,
+    /// The words it may be, where its kind alone does not say so.
+    words: Option<&'static [&'static str]>,
+    /// The same for what is told in a sentence.
+    wanted: Option<&'static str>,
+    form: fn() -> Form,
+    read: fn(&mut Config, &Node) -> Result<(), Vec<Mistake>>,
+    show: fn(&Config) -> String,
+}
+
+/// A row, its path that of the field.
+macro_rules! key {
+    ($first:ident $(. $rest:ident)*, $about:literal) => {
+        Key {
+            path: concat!(stringify!($first) $(, ".", stringify!($rest))*),
+            about: $about,
+            example: None,
+            flag: None,
+            standard: &[],
+            secret: false,
+            words: None,
+            wanted: None,
+            form: || form_of(|config| &config.$first$(.$rest)*),
+            read: |config, node| {
+                config.$first$(.$rest)* = Value::read(node)?;
+                Ok(())
+            },
+            show: |config| config.$first$(.$rest)*.show(),
+        }
+    };
+}
+
+/// A row of `export.otlp`, with OpenTelemetry's name of the variable.
+macro_rules! otlp {
+    ($field:ident, $variable:literal, $about:literal) => {
+        key!(export.otlp.$field, $about).standard(&[
+            concat!("OTEL_EXPORTER_OTLP_", $variable),
+            concat!("OTEL_EXPORTER_OTLP_METRICS_", $variable),
+        ])
+    };
+}
+
+/// Every key, in the order of the documents, those of a section together.
+pub const KEYS: &[Key] = &[
+    key!(interval, "Time between two frames.").flag("--interval"),
+    key!(
+        overhead_budget,
+        "What procmon may take of one core, its kernel programs included; past it the optional \
+         probes are detached, one each time (`run` only)."
+    )
+    .flag("--overhead-budget"),
+    key!(
+        overhead_period,
+        "How long the cost is looked at before it is judged."
+    ),
+    key!(
+        select.top,
+        "OTLP sends series of so many processes, those that take most; the rest is one resource, \
+         `other`."
+    )
+    .flag("--top"),
+    key!(
+        select.group_by,
+        "OTLP sends one resource a group of processes instead of one a process."
+    )
+    .example("container")
+    .flag("--group-by"),
+    key!(
+        select.max_series,
+        "The most series OTLP sends; the least important processes are folded into `other`."
+    )
+    .example("50000")
+    .flag("--max-series"),
+    key!(
+        select.rules,
+        "What processes are called: the first rule whose `match`, an expression as in `--match`, \
+         holds of a watched process gives it its `target` as `service.name`, its `task_id` as \
+         `procmon.task.id`, its `attributes`, and every metric. Where no option says whom, `run` \
+         watches whom the rules match."
+    )
+    .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#),
+    key!(
+        kernel.max_processes,
+        "Room for so many processes in the kernel's map; `auto` is four times the tasks that live \
+         at the start, at least 65,536."
+    ),
+    key!(
+        kernel.events_buffer,
+        "Size of the ring buffer for the ends of processes; `auto` is 8 MiB with `--all`, else \
+         1 MiB."
+    ),
+    otlp!(
+        endpoint,
+        "ENDPOINT",
+        "The collector; OTLP goes out only when one is given. HTTP gets `/v1/metrics` behind it."
+    )
+    .wanted("a URL")
+    .example("http://127.0.0.1:4317")
+    .flag("--otlp"),
+    otlp!(
+        protocol,
+        "PROTOCOL",
+        "What is spoken; without it http/protobuf for port 4318, else gRPC."
+    )
+    .words(&["grpc", "http/protobuf"])
+    .example("grpc"),
+    otlp!(headers, "HEADERS", "Sent with each request.")
+        .wanted("`key=value` with commas between, the values percent-encoded")
+        .example("x-tenant=one")
+        .secret(),
+    otlp!(
+        timeout,
+        "TIMEOUT",
+        "How long one try may take; without it 10000."
+    )
+    .wanted("whole milliseconds above 0")
+    .example("10000"),
+    otlp!(compression, "COMPRESSION", "How requests are compressed.")
+        .words(&["none", "gzip", "zstd"])
+        .example("gzip"),
+    otlp!(
+        certificate,
+        "CERTIFICATE",
+        "The authority that signed the collector's certificate; without it the system's \
+         authorities."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/ca.pem"),
+    otlp!(
+        client_certificate,
+        "CLIENT_CERTIFICATE",
+        "procmon's own certificate; `client_key` goes with it."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/client.pem"),
+    otlp!(client_key, "CLIENT_KEY", "The key of `client_certificate`.")
+        .wanted("the path of a PEM file")
+        .example("/etc/procmon/client.key"),
+    otlp!(
+        insecure,
+        "INSECURE",
+        "No TLS for a gRPC endpoint that has no scheme."
+    )
+    .words(&["true", "false"])
+    .example("true"),
+    key!(
+        export.otlp.temporality,
+        "What the points of sums cover: all since the start, or what came since the last export."
+    )
+    .standard(&["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"])
+    .words(&["cumulative", "delta", "lowmemory"])
+    .example("cumulative"),
+    key!(
+        export.otlp.service_instance,
+        "Give each process a `service.name` and `service.instance.id`; without it true."
+    )
+    .example("true"),
+    key!(export.report.file, "Append the text report to this file.")
+        .flag("--report")
+        .example("/var/log/procmon/report.log"),
+    key!(
+        export.jsonl.file,
+        "Append one JSON object a process and frame to this file."
+    )
+    .flag("--jsonl")
+    .example("/var/log/procmon/processes.jsonl"),
+];
+
+/// Keys and sections that are planned, and that this version has not.
+pub const LATER: &[&str] = &[
+    "alerts",
+    "compat",
+    "enabled",
+    "expected",
+    "export.mqtt",
+    "general.monitoring.memory_profiling",
+    "history",
+    "http",
+    "logging",
+    "memory_profiling",
+    "metrics",
+    "profile",
+    "profiles",
+    "state_dir",
+];
+
+/// The key at this path.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The form of a field.
+fn form_of<T: Value>(_: fn(&Config) -> &T) -> Form {
+    T::form()
+}
+
+impl Key {
+    const fn flag(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    const fn standard(mut self, variables: &'static [&'static str]) -> Self {
+        self.standard = variables;
+        self
+    }
+
+    const fn words(mut self, words: &'static [&'static str]) -> Self {
+        self.words = Some(words);
+        self
+    }
+
+    const fn wanted(mut self, wanted: &'static str) -> Self {
+        self.wanted = Some(wanted);
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// procmon's own variable.
+    pub fn variable(&self) -> String {
+        format!("PROCMON_{}", self.path.replace('.', "_").to_uppercase())
+    }
+
+    /// What it may be.
+    pub fn form(&self) -> Form {
+        let mut form = self.words.map_or_else(self.form, Form::one_of);
+        if let Some(wanted) = self.wanted {
+            form.words = wanted.to_owned();
+        }
+        form
+    }
+
+    /// Reads a value into its place.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(&self, config: &mut Config, node: &Node) -> Result<(), Vec<Mistake>> {
+        let result = (self.read)(config, node);
+        result.map_err(|mistakes| mistakes.into_iter().map(|m| m.of(self.path)).collect())
+    }
+
+    /// The value as YAML, in one line.
+    pub fn show(&self, config: &Config) -> String {
+        (self.show)(config)
+    }
+}

@@ -1,0 +1,128 @@
+//! The configuration: what `procmon.yaml`, the environment and the flags say.
+//!
+//! One table of keys ([`keys`]) drives it all: reading, the names of variables,
+//! `config print`, and the reference. Defaults give way to the file, the file
+//! to the environment, the environment to flags. A [`Config`] does not change;
+//! another one can be loaded, and compared with it.
+
+mod keys;
+mod load;
+mod mistake;
+mod print;
+mod quantity;
+mod read;
+pub mod reference;
+mod rules;
+mod seeds;
+mod select;
+mod suggest;
+mod tree;
+mod value;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::collector::Contract;
+use crate::export::otlp::FileSettings;
+use crate::kernel::Sizes;
+pub use load::{Loaded, load};
+pub use mistake::{ConfigError, Mistake, Origin};
+pub use print::print;
+pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
+pub use rules::RuleList;
+pub use select::{MaxSeries, Select, Top};
+pub use value::FilePath;
+
+/// Reads one variable of the environment.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// All that is configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Time between two frames.
+    pub interval: Interval,
+    /// What procmon may take of one core.
+    pub overhead_budget: Budget,
+    /// How long it is looked at before it is judged.
+    pub overhead_period: Period,
+    /// Who of all processes is sent, and as what.
+    pub select: Select,
+    /// The kernel half.
+    pub kernel: Kernel,
+    /// Where to.
+    pub export: Export,
+}
+
+/// How much room the kernel half takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// Room for so many processes.
+    pub max_processes: Auto<Processes>,
+    /// Bytes of the ring buffer.
+    pub events_buffer: Auto<RingBytes>,
+}
+
+/// Where views go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Export {
+    /// A collector.
+    pub otlp: FileSettings,
+    /// The text report.
+    pub report: Output,
+    /// JSON lines.
+    pub jsonl: Output,
+}
+
+/// A file that is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Output {
+    /// Its path, `-` for stdout; `None`: it was not asked for.
+    pub file: Option<FilePath>,
+}
+
+impl Output {
+    /// Whether it goes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.file
+            .as_ref()
+            .is_some_and(|file| file.0 == Path::new("-"))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let second = std::time::Duration::from_secs(1);
+        Self {
+            interval: Interval(second),
+            overhead_budget: Budget(Some(0.02)),
+            overhead_period: Period(Contract::default().period),
+            select: Select::default(),
+            kernel: Kernel {
+                max_processes: Auto(None),
+                events_buffer: Auto(None),
+            },
+            export: Export::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The sizes of the kernel half.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            max_processes: self.kernel.max_processes.0.map(|processes| processes.0),
+            events_buffer: self.kernel.events_buffer.0.map(|bytes| bytes.0),
+        }
+    }
+
+    /// The overhead contract.
+    pub fn contract(&self) -> Contract {
+        Contract {
+            budget: self.overhead_budget.0,
+            period: self.overhead_period.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,452 @@
+use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+use super::keys::{KEYS, LATER};
+use super::*;
+use crate::process::select::RuleSpec;
+use crate::shape::GroupBy;
+
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// A file with this text in a folder of its own.
+fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("procmon.yaml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn load_with(text: &str, variables: Variables<'_>) -> Result<Loaded, ConfigError> {
+    let (_folder, path) = file(text);
+    load(Some(&path), &|name| {
+        let variable = variables.iter().find(|(key, _)| *key == name);
+        variable.map(|(_, value)| value.into())
+    })
+}
+
+fn good(text: &str) -> Config {
+    load_with(text, &[])
+        .unwrap_or_else(|error| panic!("{error}"))
+        .config
+}
+
+/// All mistakes, without the folder of the file.
+fn mistakes(text: &str) -> Vec<String> {
+    let ConfigError(mistakes) = load_with(text, &[]).expect_err("a mistake");
+    let shown = |mistake: &Mistake| {
+        let text = mistake.to_string();
+        text[text.find("procmon.yaml").unwrap()..].to_owned()
+    };
+    mistakes.iter().map(shown).collect()
+}
+
+fn seconds(n: u64) -> Interval {
+    Interval(std::time::Duration::from_secs(n))
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    for text in [
+        "",
+        "\n\n",
+        "# words\n",
+        "---\n",
+        "kernel:\nexport: {otlp: ~}\ninterval:\n",
+    ] {
+        assert_eq!(good(text), Config::default(), "{text:?}");
+    }
+    assert_eq!(load(None, &|_| None).unwrap(), Loaded::default());
+}
+
+#[test]
+fn every_key_of_a_file_is_taken_over() {
+    let config = good(
+        "interval: 10s\n\
+         overhead_budget: off\n\
+         overhead_period: 1m\n\
+         select: {top: 20, group_by: container, max_series: 100, rules: [{match: pid == 1}]}\n\
+         kernel: {max_processes: 1000, events_buffer: 64KiB}\n\
+         export:\n\
+        \x20 otlp:\n\
+        \x20   endpoint: http://127.0.0.1:4318\n\
+        \x20   protocol: http/protobuf\n\
+        \x20   headers: 'a=b'\n\
+        \x20   timeout: 500\n\
+        \x20   compression: none\n\
+        \x20   certificate: ca.pem\n\
+        \x20   client_certificate: c.pem\n\
+        \x20   client_key: c.key\n\
+        \x20   insecure: true\n\
+        \x20   temporality: delta\n\
+        \x20   service_instance: false\n\
+        \x20 report: {file: r.log}\n\
+        \x20 jsonl: {file: '-'}\n",
+    );
+    let text = |text: &str| Some(text.to_owned());
+    let wanted = Config {
+        interval: seconds(10),
+        overhead_budget: Budget(None),
+        overhead_period: Period(seconds(60).0),
+        select: Select {
+            top: Top(20),
+            group_by: Some(GroupBy::Container),
+            max_series: Some(MaxSeries(100)),
+            rules: RuleList(vec![RuleSpec {
+                condition: "pid == 1".to_owned(),
+                ..RuleSpec::default()
+            }]),
+        },
+        kernel: Kernel {
+            max_processes: Auto(Some(Processes(1000))),
+            events_buffer: Auto(Some(RingBytes(65536))),
+        },
+        export: Export {
+            otlp: FileSettings {
+                endpoint: text("http://127.0.0.1:4318"),
+                protocol: text("http/protobuf"),
+                headers: text("a=b"),
+                timeout: text("500"),
+                compression: text("none"),
+                certificate: text("ca.pem"),
+                client_certificate: text("c.pem"),
+                client_key: text("c.key"),
+                insecure: text("true"),
+                temporality: text("delta"),
+                service_instance: Some(false),
+            },
+            report: Output {
+                file: Some(FilePath("r.log".into())),
+            },
+            jsonl: Output {
+                file: Some(FilePath("-".into())),
+            },
+        },
+    };
+    assert_eq!(config, wanted);
+}
+
+#[test]
+fn flags_beat_the_environment_which_beats_the_file_which_beats_the_defaults() {
+    let interval = |loaded: &Loaded| (loaded.config.interval, loaded.origin("interval").clone());
+    let variables: Variables<'_> = &[("PROCMON_INTERVAL", "3s")];
+
+    let default = load_with("", &[]).unwrap();
+    assert_eq!(interval(&default), (seconds(1), Origin::Default));
+    let file = load_with("interval: 2s", &[]).unwrap();
+    assert_eq!(file.config.interval, seconds(2));
+    assert!(
+        file.origin("interval")
+            .to_string()
+            .ends_with("procmon.yaml:1:11")
+    );
+    let mut environment = load_with("interval: 2s", variables).unwrap();
+    let variable = Origin::Variable("PROCMON_INTERVAL".into());
+    assert_eq!(interval(&environment), (seconds(3), variable));
+    environment.flag("interval", None, |c, value| c.interval = value);
+    assert_eq!(environment.config.interval, seconds(3));
+    environment.flag("interval", Some(seconds(4)), |c, value| c.interval = value);
+    assert_eq!(
+        interval(&environment),
+        (seconds(4), Origin::Flag("--interval"))
+    );
+}
+
+#[test]
+fn every_key_has_a_variable_of_its_own_name() {
+    let variables: Variables<'_> = &[
+        ("PROCMON_KERNEL_MAX_PROCESSES", "7"),
+        ("PROCMON_EXPORT_OTLP_SERVICE_INSTANCE", "false"),
+        ("PROCMON_EXPORT_JSONL_FILE", "lines"),
+        ("PROCMON_OVERHEAD_BUDGET", ""),
+    ];
+    let config = load_with("kernel: {max_processes: 8}", variables)
+        .unwrap()
+        .config;
+    assert_eq!(config.kernel.max_processes, Auto(Some(Processes(7))));
+    assert_eq!(config.export.otlp.service_instance, Some(false));
+    assert_eq!(config.export.jsonl.file, Some(FilePath("lines".into())));
+    assert_eq!(config.overhead_budget, Config::default().overhead_budget);
+}
+
+#[test]
+fn a_bad_variable_is_named() {
+    let error = load_with("", &[("PROCMON_INTERVAL", "soon")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("PROCMON_INTERVAL: interval: "), "{error}");
+    let env = |name: &str| {
+        let bytes = OsString::from_vec(vec![0xff]);
+        (name == "PROCMON_INTERVAL").then_some(bytes)
+    };
+    let error = load(None, &env).unwrap_err().to_string();
+    assert!(
+        error.starts_with("PROCMON_INTERVAL: ") && error.ends_with("is not UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_answered_with_the_right_one() {
+    for (text, said) in [
+        (
+            "intervall: 1s",
+            r#"procmon.yaml:1:1: unknown key "intervall": did you mean `interval`?"#,
+        ),
+        (
+            "\nkernel: {max_process: 1}",
+            r#"procmon.yaml:2:10: unknown key "max_process": did you mean `max_processes`?"#,
+        ),
+        (
+            "max_processes: 1",
+            r#"procmon.yaml:1:1: unknown key "max_processes": did you mean `max_processes` below `kernel`?"#,
+        ),
+        (
+            "kernel: {interval: 1s}",
+            r#"procmon.yaml:1:10: unknown key "interval": `interval` stands at the top"#,
+        ),
+    ] {
+        assert_eq!(mistakes(text), [said]);
+    }
+    let said = &mistakes("export: {carrier: pigeon}")[0];
+    assert!(
+        said.ends_with("here may stand otlp, report, jsonl"),
+        "{said}"
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_together_each_with_its_line() {
+    let found = mistakes(
+        "intervall: 1s\n\
+         overhead_budget: 2\n\
+         kernel:\n\
+        \x20 max_processes: many\n\
+        \x20 events_buffer: [1]\n\
+         export:\n\
+        \x20 otlp: {protocol: pigeon, timeout: 0}\n\
+        \x20 report: out.log\n",
+    );
+    let wanted = [
+        ("1:1", "did you mean `interval`?"),
+        ("2:18", "overhead_budget: write a share of one core above 0"),
+        (
+            "4:18",
+            "kernel.max_processes: \"many\" is not a number of processes",
+        ),
+        (
+            "5:18",
+            "kernel.events_buffer: a list is not bytes, a power of two",
+        ),
+        (
+            "8:11",
+            "export.report is made of keys and values (file), not a single value",
+        ),
+        ("7:20", "export.otlp.protocol: \"pigeon\" is none of: grpc"),
+        (
+            "7:37",
+            "export.otlp.timeout: \"0\" is none of: whole numbers",
+        ),
+    ];
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    for (found, (place, said)) in found.iter().zip(wanted) {
+        assert!(
+            found.starts_with(&format!("procmon.yaml:{place}: ")),
+            "{found}"
+        );
+        assert!(found.contains(said), "{found}");
+    }
+}
+
+#[test]
+fn a_thousand_mistakes_are_not_all_told() {
+    let text: String = (0..1000).map(|n| format!("nothing{n}: 1\n")).collect();
+    let error = load_with(&text, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("1000 mistakes"), "{error}");
+    assert!(
+        error.ends_with("and 975 more") && error.lines().count() == 27,
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_of_later_versions_are_refused_as_such() {
+    for path in LATER {
+        let names: Vec<_> = path.split('.').collect();
+        let open: String = names.iter().map(|name| format!("{{{name}: ")).collect();
+        let text = format!("{open}1{}", "}".repeat(names.len()));
+        let said = &mistakes(&text)[0];
+        let wanted = format!("`{path}` is not in this version of procmon: leave it out");
+        assert!(said.ends_with(&wanted), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_with_what_writes_one() {
+    let error = load(Some(Path::new("/nonexistent/p.yaml")), &|_| None).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("/nonexistent/p.yaml: there is no such file"),
+        "{error}"
+    );
+    assert!(
+        error.contains("procmon config reference --format yaml"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(Some(folder.path()), &|_| None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("it is a directory: name the file in it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_huge_file_is_refused_without_reading_it_whole() {
+    let error = load(Some(Path::new("/dev/zero")), &|_| None)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("larger than 1024 KiB"), "{error}");
+    let comment = |bytes: u64| format!("#{}\n", "x".repeat(bytes as usize - 2));
+    assert_eq!(good(&comment(read::MOST_BYTES)), Config::default());
+    assert!(mistakes(&comment(read::MOST_BYTES + 1))[0].contains("larger than"));
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_with_its_place() {
+    let (_folder, path) = file(b"interval: 1s\n# caf\xe9\n");
+    let error = load(Some(&path), &|_| None).unwrap_err().to_string();
+    assert!(
+        error.ends_with(":2:6: byte 0xe9 is not UTF-8: save the file as UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
+fn keys_that_are_there_twice_are_refused() {
+    assert_eq!(mistakes("interval: 1s\ninterval: 2s\n").len(), 1);
+}
+
+#[test]
+fn aliases_that_explode_are_refused() {
+    let mut text = "a: &a0 [x, x]\n".to_owned();
+    for level in 1..64 {
+        let before = level - 1;
+        text += &format!("k{level}: &a{level} [*a{before}, *a{before}]\n");
+    }
+    let mistakes = mistakes(&text);
+    assert!(
+        mistakes.len() == 1 && mistakes[0].contains("aliases stand for"),
+        "{mistakes:?}"
+    );
+}
+
+#[test]
+fn the_names_of_other_monitors_are_understood() {
+    let theirs = "general:\n  monitoring:\n    process_metrics:\n      enabled: true\n";
+    let config = good(&format!("{theirs}      interval_seconds: 15\n"));
+    assert_eq!(config.interval, seconds(15));
+    let variables: Variables<'_> = &[("PROPLET_METRICS_INTERVAL", "10")];
+    assert_eq!(
+        load_with("", variables).unwrap().config.interval,
+        seconds(10)
+    );
+    let both = &[variables[0], ("PROCMON_INTERVAL", "3s")];
+    assert_eq!(load_with("", both).unwrap().config.interval, seconds(3));
+
+    let twice = mistakes(&format!(
+        "interval: 1s\n{theirs}      interval_seconds: 15\n"
+    ));
+    assert!(
+        twice[0].contains("`interval` is said twice, first at"),
+        "{twice:?}"
+    );
+    let off = &mistakes("general: {monitoring: {process_metrics: {enabled: false}}}")[0];
+    assert!(off.contains("only true is in this version"), "{off}");
+    let range = &mistakes("general: {monitoring: {process_metrics: {interval_seconds: 0}}}")[0];
+    assert!(range.contains("from 10ms to 24h"), "{range}");
+}
+
+#[test]
+fn what_is_printed_is_a_file_that_means_the_same() {
+    let text = "interval: 10s\nkernel: {max_processes: 9}\nexport: {jsonl: {file: 'a b: c'}}\n";
+    let loaded = load_with(text, &[("PROCMON_OVERHEAD_BUDGET", "0.7%")]).unwrap();
+    let printed = print(&loaded, &|_| None);
+    assert_eq!(good(&printed), loaded.config, "{printed}");
+    for (key, whose) in [
+        ("interval: 10s ", "procmon.yaml:1:11"),
+        ("overhead_budget: 0.7% ", "PROCMON_OVERHEAD_BUDGET"),
+        ("  max_processes: 9 ", "procmon.yaml:2:25"),
+        ("  events_buffer: auto ", "# default"),
+        ("    file: \"a b: c\" ", "procmon.yaml:3:24"),
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(key));
+        assert!(
+            line.is_some_and(|line| line.ends_with(whose)),
+            "{key}: {printed}"
+        );
+    }
+}
+
+#[test]
+fn opentelemetry_s_variables_are_printed_as_what_holds() {
+    let loaded = load_with(
+        "export: {otlp: {endpoint: 'http://file:1', headers: 'a=hush'}}",
+        &[],
+    );
+    let printed = print(&loaded.unwrap(), &|name| {
+        (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://variable:1".into())
+    });
+    assert!(!printed.contains("file:1 "), "{printed}");
+    assert!(printed.contains("endpoint: http://variable:1"), "{printed}");
+    assert!(
+        printed.contains("# OTEL_EXPORTER_OTLP_ENDPOINT"),
+        "{printed}"
+    );
+    assert!(!printed.contains("hush"), "{printed}");
+}
+
+#[test]
+fn the_file_to_begin_with_is_good_with_and_without_its_comment_marks() {
+    let yaml = reference::yaml();
+    assert_eq!(good(&yaml), Config::default());
+    let bare: String = yaml
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line)))
+        .collect();
+    let (_folder, path) = file(&bare);
+    let loaded = load(Some(&path), &|_| None).unwrap_or_else(|error| panic!("{error}\n{bare}"));
+    for key in KEYS {
+        assert_ne!(*loaded.origin(key.path), Origin::Default, "{}", key.path);
+    }
+}
+
+#[test]
+fn every_key_is_in_every_reference() {
+    let markdown = reference::markdown();
+    let schema: serde_json::Value = serde_json::from_str(&reference::schema()).unwrap();
+    for key in KEYS {
+        assert!(
+            markdown.contains(&format!("| `{}` |", key.path)),
+            "{}",
+            key.path
+        );
+        assert!(
+            markdown.contains(&format!("`{}`", key.variable())),
+            "{}",
+            key.path
+        );
+        let at = key.path.replace('.', "/properties/");
+        let found = schema.pointer(&format!("/properties/{at}/description"));
+        assert!(found.is_some(), "{}", key.path);
+    }
+    for line in markdown.lines().filter(|line| line.starts_with("| `")) {
+        assert!(matches!(line.matches('|').count(), 4 | 7), "{line}");
+    }
+}
