@@ -1,6 +1,9 @@
 //! Files that cannot be meant: status 2, and what would be right.
 
-use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt};
+use std::{
+    fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt,
+    path::Path,
+};
 
 use procmon_tests::{Procmon, Program, program::SOON};
 
@@ -128,10 +131,12 @@ fn an_unreadable_configuration_is_refused() {
     let check = Procmon::new("config").arg("check").arg(&file);
     let inner = check.command().unwrap();
     fs::copy(inner.get_program(), &program).unwrap();
-    let open = |path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    open(&folder.path(""), 0o755);
-    open(&program, 0o755);
-    open(&file, 0o600);
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(&folder.path(""), 0o755);
+    allow(&program, 0o755);
+    allow(&file, 0o600);
     let mut command = std::process::Command::new(&program);
     command.args(inner.get_args()).uid(65_534).gid(65_534);
     let output = Program::start(&mut command).unwrap().wait(SOON).unwrap();
