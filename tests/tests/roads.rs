@@ -35,6 +35,10 @@ use Moves::{Freely, Up};
 
 type Field = (&'static str, fn(&Totals) -> Option<u64>, Moves);
 
+fn field(name: &'static str, of: fn(&Totals) -> Option<u64>, moves: Moves) -> Field {
+    (name, of, moves)
+}
+
 /// Every field that both roads have. CPU time is exact to the tick in which /proc counts it, and
 /// its split between user and system to another, since each reading splits anew. A running
 /// thread's time is brought up to date at the scheduler's tick. Resident memory is exact to what
@@ -45,39 +49,39 @@ fn fields() -> Vec<Field> {
     let batch = 32.max(2 * cpus) * cpus * 4096;
     let ticks = 2 * TICK;
     vec![
-        (
+        field(
             "user and system time",
             |t| Some(t.user_ns? + t.system_ns?),
             Up(ticks),
         ),
-        ("user time", |t| t.user_ns, Up(2 * ticks)),
-        ("system time", |t| t.system_ns, Up(2 * ticks)),
-        ("time on a CPU", |t| t.on_cpu_ns, Up(cpus * TICK)),
-        ("time waiting for a CPU", |t| t.run_queue_ns, Up(0)),
-        ("migrations", |t| t.migrations, Up(0)),
-        ("voluntary switches", |t| t.voluntary_switches, Up(0)),
-        ("involuntary switches", |t| t.involuntary_switches, Up(0)),
-        ("minor faults", |t| t.minor_faults, Up(0)),
-        ("major faults", |t| t.major_faults, Up(0)),
-        ("bytes from storage", |t| t.disk_read_bytes, Up(0)),
-        ("bytes to storage", |t| t.disk_write_bytes, Up(0)),
-        ("read calls", |t| t.read_calls, Up(0)),
-        ("write calls", |t| t.write_calls, Up(0)),
-        ("bytes read", |t| t.read_chars, Up(0)),
-        ("bytes written", |t| t.write_chars, Up(0)),
-        ("highest resident memory", |t| t.peak_rss, Up(3 * batch)),
-        ("age", |t| t.uptime_ns, Up(TICK)),
-        ("threads", |t| t.threads, Freely(0)),
-        ("resident memory", |t| t.rss, Freely(3 * batch)),
-        ("anonymous memory", |t| t.rss_anon, Freely(batch)),
-        ("resident files", |t| t.rss_file, Freely(batch)),
-        ("shared memory", |t| t.rss_shmem, Freely(batch)),
-        ("swapped memory", |t| t.swap, Freely(batch)),
-        ("address space", |t| t.virtual_memory, Freely(0)),
-        ("page tables", |t| t.page_tables, Freely(0)),
-        ("descriptors", |t| t.descriptors, Freely(0)),
-        ("soft limit", |t| t.descriptor_soft_limit, Freely(0)),
-        ("hard limit", |t| t.descriptor_hard_limit, Freely(0)),
+        field("user time", |t| t.user_ns, Up(2 * ticks)),
+        field("system time", |t| t.system_ns, Up(2 * ticks)),
+        field("time on a CPU", |t| t.on_cpu_ns, Up(cpus * TICK)),
+        field("time waiting for a CPU", |t| t.run_queue_ns, Up(0)),
+        field("migrations", |t| t.migrations, Up(0)),
+        field("voluntary switches", |t| t.voluntary_switches, Up(0)),
+        field("involuntary switches", |t| t.involuntary_switches, Up(0)),
+        field("minor faults", |t| t.minor_faults, Up(0)),
+        field("major faults", |t| t.major_faults, Up(0)),
+        field("bytes from storage", |t| t.disk_read_bytes, Up(0)),
+        field("bytes to storage", |t| t.disk_write_bytes, Up(0)),
+        field("read calls", |t| t.read_calls, Up(0)),
+        field("write calls", |t| t.write_calls, Up(0)),
+        field("bytes read", |t| t.read_chars, Up(0)),
+        field("bytes written", |t| t.write_chars, Up(0)),
+        field("highest resident memory", |t| t.peak_rss, Up(3 * batch)),
+        field("age", |t| t.uptime_ns, Up(TICK)),
+        field("threads", |t| t.threads, Freely(0)),
+        field("resident memory", |t| t.rss, Freely(3 * batch)),
+        field("anonymous memory", |t| t.rss_anon, Freely(batch)),
+        field("resident files", |t| t.rss_file, Freely(batch)),
+        field("shared memory", |t| t.rss_shmem, Freely(batch)),
+        field("swapped memory", |t| t.swap, Freely(batch)),
+        field("address space", |t| t.virtual_memory, Freely(0)),
+        field("page tables", |t| t.page_tables, Freely(0)),
+        field("descriptors", |t| t.descriptors, Freely(0)),
+        field("soft limit", |t| t.descriptor_soft_limit, Freely(0)),
+        field("hard limit", |t| t.descriptor_hard_limit, Freely(0)),
     ]
 }
 
@@ -115,16 +119,16 @@ fn the_two_snapshot_roads_agree_on_every_field_on_a_busy_host() {
     let mut differing: Option<BTreeSet<(u32, &str)>> = None;
     let mut compared = BTreeMap::<&str, usize>::new();
     for _ in 0..ROUNDS {
-        let [before, snapshot, after] =
-            [&mut proc, &mut kernel, &mut proc].map(|road| road.tick(Missed::default()).unwrap());
+        let before = proc.tick(Missed::default()).unwrap();
+        let snapshot = kernel.tick(Missed::default()).unwrap();
+        let after = proc.tick(Missed::default()).unwrap();
         let (snapshot, after) = (by_id(&snapshot), by_id(&after));
         let mut differs = BTreeSet::new();
         for (id, before) in by_id(&before) {
-            let Some(after) = after.get(&id) else {
+            let Some(&after) = after.get(&id) else {
                 continue;
             };
-            let shown = snapshot.get(&id);
-            let Some(shown) = shown else {
+            let Some(&shown) = snapshot.get(&id) else {
                 panic!("{id:?} is not shown: {before:?}");
             };
             if !ours.contains(&id.pid) {

@@ -48,7 +48,7 @@ fn btf_with_fields_of_one_type_exchanged_falls_back_to_proc_and_names_what_diffe
     let btf = btf.exchange("task_struct", ["min_flt", "nvcsw"]);
     assert_falls_back(&btf, &["by the record", "by /proc", "minor faults"]);
     let btf = AlteredBtf::of_this_kernel().unwrap();
-    let btf = btf.exchange("task_struct", ["start_time", "start_boottime"]);
+    let btf = btf.exchange("task_struct", ["utime", "start_boottime"]);
     assert_falls_back(&btf, &["start of process"]);
 }
 
