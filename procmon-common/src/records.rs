@@ -85,17 +85,25 @@ pub struct ProcessEntry {
     pub prev_utime: u64,
     /// `signal_struct.prev_cputime` at the end, ns of system time.
     pub prev_stime: u64,
+    /// `mm->exe_file`'s dentry name, NUL-terminated; a kernel thread's comm.
+    pub executable: [u8; EXECUTABLE_LEN],
     /// Sums over the threads that have switched out for the last time, and
     /// over those that were dead when counting began.
     pub dead: [u64; ThreadStat::COUNT],
     /// What the probes count.
     pub counters: [u64; Counter::COUNT],
-    /// Failures by errno.
-    pub failures: [FailureSlot; FAILURE_SLOTS],
     /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
     pub waits: [u64; WAIT_BUCKETS],
-    /// `mm->exe_file`'s dentry name, NUL-terminated; a kernel thread's comm.
-    pub executable: [u8; EXECUTABLE_LEN],
+    /// Failures by errno.
+    pub failures: [FailureSlot; FAILURE_SLOTS],
+}
+
+impl ProcessEntry {
+    /// How many bytes the iterator shows of any entry: all but the waits and
+    /// the failures, which most processes have none of.
+    pub const BASE: usize = core::mem::offset_of!(Self, waits);
+    /// How many bytes the waits are.
+    pub const WAITS: usize = size_of::<[u64; WAIT_BUCKETS]>();
 }
 
 /// What the kernel half keeps of a thread, in task storage.
@@ -134,14 +142,12 @@ pub mod thread {
 
 /// What a record of the task iterator is, in its first word.
 pub mod kind {
-    /// A [`super::LeaderRecord`].
-    pub const LEADER: u32 = 1;
     /// A [`super::ThreadRecord`].
-    pub const THREAD: u32 = 2;
-    /// A [`super::EntryRecord`]: the process's entry follows its leader.
-    pub const ENTRY: u32 = 3;
+    pub const THREAD: u32 = 1;
+    /// A [`super::ProcessRecord`].
+    pub const PROCESS: u32 = 2;
     /// A [`super::StateRecord`].
-    pub const STATE: u32 = 4;
+    pub const STATE: u32 = 3;
 }
 
 /// What a process does, counted or not: the host's processes are told by state.
@@ -170,14 +176,26 @@ pub struct ThreadRecord {
     pub stats: [u64; ThreadStat::COUNT],
 }
 
+/// What precedes a process: [`ProcessEntry::BASE`] bytes of its entry, its
+/// [`LeaderRecord`], and as many more bytes of the entry as that says. In this
+/// order, so that a leader that ends meanwhile is not in both.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ProcessRecord {
+    /// [`kind::PROCESS`].
+    pub kind: u32,
+    /// Thread group id.
+    pub pid: u32,
+}
+
 /// A process, as the task iterator saw its leader. What could not be read is 0.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct LeaderRecord {
-    /// [`kind::LEADER`].
-    pub kind: u32,
     /// Thread group id.
     pub pid: u32,
+    /// How many bytes of the entry follow; those that do not are zeros.
+    pub rest: u32,
     /// Parent's thread group id now.
     pub parent: u32,
     /// Real user id.
@@ -212,23 +230,11 @@ pub struct LeaderRecord {
     pub hiwater_rss_pages: u64,
     /// `mm.pgtables_bytes`.
     pub page_table_bytes: u64,
-    /// `mm->exe_file`'s dentry name, NUL-terminated; a kernel thread's comm.
-    pub executable: [u8; EXECUTABLE_LEN],
-}
-
-/// A process's entry, right after its leader's record.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct EntryRecord {
-    /// [`kind::ENTRY`].
-    pub kind: u32,
-    /// Thread group id.
-    pub pid: u32,
 }
 
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
-    assert!(size_of::<EntryRecord>() == 8);
+    assert!(size_of::<ProcessRecord>() == 8);
     assert!(size_of::<StateRecord>() == 16);
     assert!(size_of::<ThreadState>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));

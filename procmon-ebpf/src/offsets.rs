@@ -1,10 +1,11 @@
 //! Reading kernel structures by the offsets user space found in BTF.
 //!
 //! Inside an object the verifier knows (`task` in tp_btf and iterator
-//! programs), [`load`] is a direct, checked load. Behind any other pointer
-//! [`peek`] asks a helper, which fills with zeros what cannot be read: nothing
-//! branches on its result, since 25 such branches are more than the verifier
-//! of Linux 6.1 can follow.
+//! programs, and what its own pointers lead to), [`load`] is a direct load,
+//! which yields zeros where nothing is mapped. Behind any other pointer
+//! [`peek`] asks a helper, which takes much longer, and fills with zeros what
+//! cannot be read: nothing branches on its result, since 25 such branches are
+//! more than the verifier of Linux 6.1 can follow.
 
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -68,7 +69,32 @@ fn offset(field: Field) -> usize {
 #[inline(always)]
 pub unsafe fn load<T: Copy>(object: Object, field: Field) -> T {
     // SAFETY: the verifier checks it.
-    unsafe { ptr::read_volatile(object.add(offset(field)).cast::<T>()) }
+    unsafe { load_at(object, offset(field)) }
+}
+
+/// Reads `T` at `offset` of an object the verifier knows.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+pub unsafe fn load_at<T: Copy>(object: Object, offset: usize) -> T {
+    // SAFETY: the verifier checks it.
+    unsafe { ptr::read_volatile(object.add(offset).cast::<T>()) }
+}
+
+/// Reads a field behind a pointer that was itself loaded; 0 behind none. Where
+/// the kernel's type information says that a pointer is of RCU, the verifier
+/// wants to see that it is not null.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+pub unsafe fn load_behind(pointer: u64, field: Field) -> u32 {
+    if pointer == 0 {
+        return 0;
+    }
+    // SAFETY: the verifier checks it.
+    unsafe { load(pointer as Object, field) }
 }
 
 /// Reads a field behind any pointer; zeros if it cannot be read.
@@ -112,22 +138,28 @@ pub fn address(object: Object, field: Field) -> Object {
 #[inline(always)]
 pub unsafe fn task_stat(task: Object, index: usize) -> u64 {
     // SAFETY: the index is below COUNT; the verifier checks the load.
-    unsafe {
-        match setting(&TASK_STATS[index]) {
-            ABSENT => 0,
-            offset => ptr::read_volatile(task.add(offset as usize).cast::<u64>()),
-        }
+    unsafe { load_if_kept(task, setting(&TASK_STATS[index])) }
+}
+
+/// # Safety
+/// As [`load_at`].
+#[inline(always)]
+unsafe fn load_if_kept(object: Object, offset: u32) -> u64 {
+    match offset {
+        ABSENT => 0,
+        // SAFETY: the caller's.
+        offset => unsafe { load_at(object, offset as usize) },
     }
 }
 
 /// What signal_struct keeps of dead threads; 0 where it does not.
 ///
 /// # Safety
-/// `signal` points to a signal_struct.
+/// `signal` is the signal_struct of a task the verifier knows.
 #[inline(always)]
 pub unsafe fn signal_stat(signal: Object, index: usize) -> u64 {
-    // SAFETY: the caller's; the index is below COUNT.
-    unsafe { peek_if_kept(signal, setting(&SIGNAL_STATS[index])) }
+    // SAFETY: the index is below COUNT; the verifier checks the load.
+    unsafe { load_if_kept(signal, setting(&SIGNAL_STATS[index])) }
 }
 
 /// What oom:mark_victim says the victim holds; 0 where it does not.
@@ -136,19 +168,9 @@ pub unsafe fn signal_stat(signal: Object, index: usize) -> u64 {
 /// `record` points to the tracepoint's record.
 #[inline(always)]
 pub unsafe fn oom_stat(record: Object, index: usize) -> u64 {
-    // SAFETY: the caller's; the index is below COUNT.
-    unsafe { peek_if_kept(record, setting(&OOM_STATS[index])) }
-}
-
-/// Reads a number behind any pointer; 0 if this kernel does not keep it.
-///
-/// # Safety
-/// As [`peek_at`].
-#[inline(always)]
-unsafe fn peek_if_kept(object: Object, offset: u32) -> u64 {
-    match offset {
+    match setting(&OOM_STATS[index]) {
         ABSENT => 0,
-        // SAFETY: the caller's.
-        offset => unsafe { peek_at(object, offset as usize) },
+        // SAFETY: the caller's; the index is below COUNT.
+        offset => unsafe { peek_at(record, offset as usize) },
     }
 }

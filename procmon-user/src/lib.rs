@@ -15,6 +15,7 @@ pub mod collector;
 pub mod config;
 pub mod export;
 pub mod frame;
+pub mod heap;
 pub mod kernel;
 pub mod metrics;
 pub mod proc;

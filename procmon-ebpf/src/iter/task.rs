@@ -1,5 +1,5 @@
-//! The snapshot: one pass over all tasks, one record a thread, with the
-//! process's entry after its leader's record, and the state of every process.
+//! The snapshot: one pass over all tasks, one record a thread, the leader's
+//! with the process's entry, and the state of every process.
 //!
 //! Hook: the `task` iterator (kernel/bpf/task_iter.c), which calls the program
 //! once for each thread of the reader's PID namespace. When its buffer is full
@@ -9,12 +9,14 @@
 use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
 use procmon_common::records::{
-    EntryRecord, LeaderRecord, StateRecord, ThreadRecord, kind, state, thread as tracked,
+    LeaderRecord, ProcessRecord, StateRecord, ThreadRecord, kind, state, thread as tracked,
 };
-use procmon_common::{Field, Loss, ProcessEntry, ThreadStat};
+use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat};
 
 use crate::maps::{COUNTERS, SCRATCH, thread};
-use crate::offsets::{Object, address, config, load, peek, peek_at, signal_stat, task_stat};
+use crate::offsets::{
+    Object, address, config, load, load_at, load_behind, peek, peek_at, signal_stat, task_stat,
+};
 use crate::{atomic, members, process};
 
 /// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
@@ -77,14 +79,47 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
                 show_thread(sequence, task, tgid);
             }
         } else if let Some(record) = SCRATCH.get_ptr_mut(0) {
-            describe(record, task, tgid, dead);
-            write(sequence, record);
-            let header = EntryRecord {
-                kind: kind::ENTRY,
+            let header = ProcessRecord {
+                kind: kind::PROCESS,
                 pid: tgid,
             };
             write(sequence, &header);
-            write(sequence, entry);
+            write(sequence, entry.cast::<[u8; ProcessEntry::BASE]>());
+            // A leader that is not dead by now is not among the dead in the entry above.
+            let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
+            describe(record, task, tgid, dead);
+            // The failures after their sums, so that none is missing from them.
+            if (*entry).failures[0].key != 0 {
+                show_rest::<{ size_of::<ProcessEntry>() - ProcessEntry::BASE }>(
+                    sequence, record, entry,
+                );
+            } else if (*entry).counters[Counter::RunQueueWait.index()] != 0 {
+                show_rest::<{ ProcessEntry::WAITS }>(sequence, record, entry);
+            } else {
+                show_rest::<0>(sequence, record, entry);
+            }
+        }
+    }
+}
+
+/// Writes a leader's record and what of the entry is not zeros behind its base.
+///
+/// # Safety
+/// As [`show`]; `record` and `entry` are map values, the entry no shorter than
+/// base and `LENGTH`.
+#[inline(always)]
+unsafe fn show_rest<const LENGTH: usize>(
+    sequence: *mut seq_file,
+    record: *mut LeaderRecord,
+    entry: *const ProcessEntry,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        (*record).rest = LENGTH as u32;
+        write(sequence, record);
+        if LENGTH != 0 {
+            let rest = entry.cast::<u8>().add(ProcessEntry::BASE);
+            write(sequence, rest.cast::<[u8; LENGTH]>());
         }
     }
 }
@@ -211,42 +246,66 @@ unsafe fn show_thread(sequence: *mut seq_file, task: Object, tgid: u32) {
 unsafe fn describe(record: *mut LeaderRecord, task: Object, tgid: u32, dead: bool) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
-        (*record).kind = kind::LEADER;
         (*record).pid = tgid;
-        let parent: u64 = load(task, Field::TaskParent);
-        (*record).parent = peek(parent as Object, Field::TaskTgid);
-        let cred: u64 = load(task, Field::TaskCred);
-        (*record).uid = peek(cred as Object, Field::CredUid);
+        (*record).parent = load_behind(load(task, Field::TaskParent), Field::TaskTgid);
+        (*record).uid = load_behind(load(task, Field::TaskCred), Field::CredUid);
         (*record).flags = load(task, Field::TaskFlags);
         (*record).exit_state = load(task, Field::TaskExitState);
         (*record).start_ns = load(task, Field::TaskStart);
         let signal: u64 = load(task, Field::TaskSignal);
         let signal = signal as Object;
-        (*record).threads = peek(signal, Field::SignalThreads);
-        (*record).prev_utime = peek(signal, Field::SignalPrevUtime);
-        (*record).prev_stime = peek(signal, Field::SignalPrevStime);
+        (*record).threads = load(signal, Field::SignalThreads);
+        (*record).prev_utime = load(signal, Field::SignalPrevUtime);
+        (*record).prev_stime = load(signal, Field::SignalPrevStime);
         let limits = address(signal, Field::SignalLimits);
-        (*record).descriptor_limit = peek_at(limits, RLIMIT_NOFILE * 16);
+        (*record).descriptor_limit[0] = load_at(limits, RLIMIT_NOFILE * 16);
+        (*record).descriptor_limit[1] = load_at(limits, RLIMIT_NOFILE * 16 + 8);
         let mut index = 0;
         while index < ThreadStat::COUNT {
             (*record).stats[index] = if dead { 0 } else { task_stat(task, index) };
             (*record).signal_stats[index] = signal_stat(signal, index);
             index += 1;
         }
-        let holder = members::holder(task);
-        let files: u64 = peek(holder, Field::TaskFiles);
-        (*record).descriptors = descriptors(files as Object);
-        let mm: u64 = peek(holder, Field::TaskMm);
-        (*record).has_mm = (mm != 0) as u32;
-        memory(record, mm as Object);
-        process::executable(&raw mut (*record).executable, task, mm);
+        let mm: u64 = load(task, Field::TaskMm);
+        if mm != 0 {
+            (*record).has_mm = 1;
+            (*record).descriptors = descriptors(load::<u64>(task, Field::TaskFiles) as Object);
+            memory(record, mm as Object);
+        } else {
+            let holder = members::holder(task);
+            let files: u64 = peek(holder, Field::TaskFiles);
+            (*record).descriptors = descriptors(files as Object);
+            let mm: u64 = peek(holder, Field::TaskMm);
+            (*record).has_mm = (mm != 0) as u32;
+            memory_of_other(record, mm as Object);
+        }
     }
 }
 
 /// # Safety
-/// As [`describe`].
+/// As [`describe`]; `mm` is that of a task the verifier knows.
 #[inline(always)]
 unsafe fn memory(record: *mut LeaderRecord, mm: Object) {
+    // SAFETY: the caller's.
+    unsafe {
+        let first = config!(rss_offset) as usize;
+        let stride = config!(rss_stride) as usize;
+        (*record).rss_pages[0] = load_at(mm, first);
+        (*record).rss_pages[1] = load_at(mm, first + stride);
+        (*record).rss_pages[2] = load_at(mm, first + 2 * stride);
+        (*record).rss_pages[3] = load_at(mm, first + 3 * stride);
+        (*record).total_vm_pages = load(mm, Field::MmTotalVm);
+        (*record).hiwater_rss_pages = load(mm, Field::MmHighRss);
+        (*record).page_table_bytes = load(mm, Field::MmPageTables);
+    }
+}
+
+/// The same of a thread that was found behind other pointers.
+///
+/// # Safety
+/// As [`describe`].
+#[inline(always)]
+unsafe fn memory_of_other(record: *mut LeaderRecord, mm: Object) {
     // SAFETY: the caller's; without mm all reads as zeros.
     unsafe {
         let first = config!(rss_offset) as usize;

@@ -1,9 +1,7 @@
 //! Rates and changes between two frames.
 
-use std::collections::HashMap;
-
 use crate::frame::Frame;
-use crate::process::{ProcessId, ProcessSample};
+use crate::process::{ByProcess, ProcessSample};
 
 /// CPU use of a process since the last tick.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,24 +44,26 @@ struct Previous {
 /// Keeps the last frame's values and compares the next one with them.
 #[derive(Debug, Default)]
 pub struct Rates {
-    previous: HashMap<ProcessId, Previous>,
+    previous: ByProcess<Previous>,
 }
 
 impl Rates {
     /// What follows for each process of `frame`, in its order. Processes that
     /// are not in the frame are forgotten.
     pub fn derive(&mut self, frame: &Frame) -> Vec<Derived> {
-        let mut seen = HashMap::with_capacity(frame.processes.len());
         let derived = frame
             .processes
             .iter()
             .map(|sample| {
-                let before = self.previous.get(&sample.id);
-                seen.insert(sample.id, Previous::of(sample, frame.at_boot_ns));
-                derive(sample, before, frame)
+                let now = Previous::of(sample, frame.at_boot_ns);
+                let before = self.previous.insert(sample.id, now);
+                derive(sample, before.as_ref(), frame)
             })
             .collect();
-        self.previous = seen;
+        if self.previous.len() > frame.processes.len() {
+            self.previous
+                .retain(|_, previous| previous.at_boot_ns == frame.at_boot_ns);
+        }
         derived
     }
 }

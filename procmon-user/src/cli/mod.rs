@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::heap;
 use failure::Failure;
 
 /// Tells for every process on a Linux host what it takes from the machine.
@@ -58,6 +59,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    heap::settle();
     let cli = Cli::parse();
     logging::start();
     let result = match cli.command {

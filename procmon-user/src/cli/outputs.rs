@@ -258,7 +258,7 @@ impl Exporters {
                 ..own
             });
         }
-        self.own.publish(Arc::clone(view), health);
+        self.own.publish(view, health);
     }
 
     /// Delivers what it can, both roads at once, in the time there is.

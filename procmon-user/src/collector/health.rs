@@ -48,11 +48,7 @@ impl Health {
         let kernel = road.kernel();
         let losses = road.losses();
         let mut health = self.without_kernel(errors, overhead);
-        health.probes = kernel
-            .probes()
-            .iter()
-            .map(|status| (status.probe.name, status.state.name()))
-            .collect();
+        health.set_probes(kernel.probes());
         health.changes = changes;
         health.events_lost = Loss::ALL
             .iter()

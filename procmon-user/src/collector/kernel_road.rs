@@ -1,7 +1,7 @@
 //! The road through the kernel half: one pass of the task iterator, and exit
 //! records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use log::{debug, info, warn};
 use procmon_common::records::state;
@@ -14,9 +14,11 @@ use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
 use crate::frame::ProbeChange;
-use crate::kernel::{Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, executable};
+use crate::kernel::{
+    Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, Sums, executable,
+};
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::{Cgroups, Groups, ProcessId, Totals};
+use crate::process::{ByProcess, Cgroups, Groups, ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -25,14 +27,13 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 pub struct KernelRoad {
     kernel: Kernel,
     root: ProcRoot,
-    accounts: HashMap<ProcessId, Accounts>,
+    accounts: ByProcess<Box<Accounts>>,
     /// Exit records that came in since the last tick.
     exits: Vec<ProcessEntry>,
     /// Chosen processes that have not ended.
     waited_for: HashSet<u32>,
     all: bool,
     losses: Losses,
-    verified: bool,
     buffer: Vec<u8>,
     hidden: Hidden,
     gaps: Gaps,
@@ -45,7 +46,7 @@ pub struct KernelRoad {
 }
 
 impl KernelRoad {
-    /// Loads the kernel half and asks it for the chosen processes.
+    /// Loads the kernel half, verifies it, and asks it for the chosen processes.
     pub fn open(
         selection: &Selection,
         root: &ProcRoot,
@@ -58,20 +59,23 @@ impl KernelRoad {
                 kernel_threads: selection.kernel_threads(),
             },
         };
-        let kernel = Kernel::load(Options {
+        let mut kernel = Kernel::load(Options {
             scope,
             children: selection.children(),
             sizes,
         })?;
+        if let Err(untrue) = verify::against_proc(&mut kernel, root) {
+            kernel.detach_in_background();
+            return Err(untrue.into());
+        }
         let mut road = Self {
             kernel,
             root: root.clone(),
-            accounts: HashMap::new(),
+            accounts: ByProcess::default(),
             exits: Vec::new(),
             waited_for: selection.pids().iter().copied().collect(),
             all: selection.meets_all(),
             losses: Losses::default(),
-            verified: false,
             buffer: Vec::new(),
             hidden: Hidden::default(),
             gaps: Gaps::default(),
@@ -91,7 +95,7 @@ impl KernelRoad {
         if !selection.pids().is_empty() {
             // Who is wanted is counted once a pass has met it: what it does
             // after we said that we watch must not wait for the first tick.
-            road.kernel.snapshot()?;
+            road.kernel.meet_all()?;
         }
         Ok(road)
     }
@@ -117,14 +121,14 @@ impl KernelRoad {
     /// # Errors
     /// When the kernel half's maps cannot be read or written.
     pub fn switch_on(&mut self, feature: Feature) -> Result<(), CollectError> {
-        let snapshot = self.kernel.snapshot()?;
-        let entries = snapshot.iter().map(|process| &process.entry);
-        let hidden = self.hidden.pids();
-        let hidden: Vec<_> = hidden
-            .iter()
-            .filter_map(|pid| self.kernel.entry(*pid))
-            .collect();
-        let entries = entries.chain(&hidden).map(|entry| (entry_id(entry), entry));
+        let mut entries = Vec::new();
+        let mut pass = self.kernel.pass()?;
+        while let Some(process) = pass.next_process()? {
+            entries.push(process.entry);
+        }
+        let hidden = self.hidden.pids().into_iter();
+        entries.extend(hidden.filter_map(|pid| self.kernel.entry(pid)));
+        let entries = entries.iter().map(|entry| (entry_id(entry), entry));
         self.gaps.end(feature, proc::clock::now_boot_ns(), entries);
         self.kernel.switch_on(feature)?;
         self.note_change(feature);
@@ -238,35 +242,25 @@ impl KernelRoad {
 
     /// Reads all counted processes and the ends since the last tick.
     pub fn observe(&mut self, now_ns: u64, errors: &mut ReadErrors) -> Result<Seen, CollectError> {
-        let snapshot = self.kernel.snapshot()?;
+        let mut seen = Seen::default();
+        let mut present = HashSet::with_capacity(self.accounts.len());
+        let threadless = self.pass(now_ns, errors, &mut seen, &mut present)?;
         self.absorb();
         self.take_what_was_deferred();
-        if !self.verified && !snapshot.is_empty() {
-            self.verified = true;
-            verify::against_proc(&self.root, &snapshot).map_err(CollectError::Kernel)?;
-        }
-        let mut seen = Seen {
-            states: Some(self.kernel.states()),
-            ..Seen::default()
-        };
         let mut entries = std::mem::take(&mut self.exits);
         entries.sort_by_key(|entry| entry.exit_ns);
         let ended: HashSet<ProcessId> = entries.iter().map(entry_id).collect();
-        let mut present = HashSet::with_capacity(snapshot.len());
-        for process in &snapshot {
+        if !ended.is_empty() {
+            seen.live.retain(|observed| !ended.contains(&observed.id));
+        }
+        for process in threadless {
             let id = entry_id(&process.entry);
-            present.insert(id.pid);
-            if ended.contains(&id) {
-                continue;
-            }
-            if !has_no_thread_left(process) {
-                seen.live.push(self.live(process, now_ns, errors));
-            } else if self.is_unknown(&process.entry) {
+            if !ended.contains(&id) && self.is_unknown(&process.entry) {
                 // A zombie from before: all its threads had ended. Of any other, met between
                 // its last thread and its record, the record is on its way.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
-                seen.ended.push(self.zombie(process, now_ns, errors));
+                seen.ended.push(self.zombie(&process, now_ns, errors));
             }
         }
         for entry in &entries {
@@ -277,6 +271,39 @@ impl KernelRoad {
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
         self.observe_hidden(&present, now_ns, errors, &mut seen)?;
         Ok(seen)
+    }
+
+    /// Passes over all counted processes; returns those that have no thread left.
+    fn pass(
+        &mut self,
+        now_ns: u64,
+        errors: &mut ReadErrors,
+        seen: &mut Seen,
+        present: &mut HashSet<u32>,
+    ) -> Result<Vec<SnapshotProcess>, CollectError> {
+        let (mut threadless, mut threaded) = (Vec::new(), Vec::new());
+        let mut pass = self.kernel.pass()?;
+        while let Some(process) = pass.next_process()? {
+            present.insert(process.leader.pid);
+            if has_no_thread_left(process) {
+                threadless.push(process.clone());
+                continue;
+            }
+            let mut observed = self.shown(process);
+            if process.leader.threads > 1 {
+                // Its other threads are yet to come.
+                threaded.push((seen.live.len(), process.clone()));
+            } else {
+                observed.totals = self.totals(process, &Sums::default(), now_ns, errors);
+            }
+            seen.live.push(observed);
+        }
+        for (place, process) in threaded {
+            let others = pass.others(process.leader.pid);
+            seen.live[place].totals = self.totals(&process, &others, now_ns, errors);
+        }
+        seen.states = Some(pass.states());
+        Ok(threadless)
     }
 
     /// Reads what the iterator does not show. Who might be hidden: the chosen
@@ -385,15 +412,25 @@ impl KernelRoad {
         }
     }
 
-    fn live(
+    /// What a live process shows but for its totals.
+    fn shown(&self, process: &SnapshotProcess) -> Observed {
+        let mut observed = self.observed(&process.entry, None, Totals::default());
+        observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
+        observed.user_id = Some(process.leader.uid);
+        observed
+    }
+
+    /// The totals of a live process, whose other threads have these sums.
+    fn totals(
         &mut self,
         process: &SnapshotProcess,
+        others: &Sums,
         now_ns: u64,
         errors: &mut ReadErrors,
-    ) -> Observed {
+    ) -> Totals {
         let id = entry_id(&process.entry);
         let accounts = self.accounts.entry(id).or_default();
-        let mut totals = self.kernel.live_totals(process, accounts);
+        let mut totals = self.kernel.live_totals(process, others, accounts);
         totals.uptime_ns = Some(now_ns.saturating_sub(process.entry.start_ns));
         if totals.descriptors.is_none() {
             // More than the kernel half counts: ask /proc.
@@ -405,15 +442,7 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        let mut observed = self.observed(&process.entry, None, totals);
-        observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
-        observed.user_id = Some(process.leader.uid);
-        // One that is ending has let go of its memory: the pass has its comm alone,
-        // its entry the name of its program.
-        if process.leader.has_mm != 0 || observed.kernel_thread {
-            observed.executable = Some(executable(&process.leader.executable));
-        }
-        observed
+        totals
     }
 
     fn ended(&mut self, entry: &ProcessEntry) -> Observed {
@@ -436,7 +465,8 @@ impl KernelRoad {
     ) -> Observed {
         let id = entry_id(&process.entry);
         let accounts = self.accounts.entry(id).or_default();
-        let totals = self.kernel.live_totals(process, accounts);
+        let none = Sums::default();
+        let totals = self.kernel.live_totals(process, &none, accounts);
         self.accounts.remove(&id);
         let mut observed = self.observed(&process.entry, None, totals.of_the_ended());
         // Nobody saw how it ended, but it still says so.

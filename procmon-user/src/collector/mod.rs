@@ -26,11 +26,11 @@ use procmon_common::CgroupIds;
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
-use crate::kernel::{KernelError, ProbeStatus, Sizes};
+use crate::kernel::{self, KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
 use crate::process::{
-    Groups, Metadata, MetadataReader, ProcessId, ProcessSample, StateCounts, Told,
+    ByProcess, Groups, Metadata, MetadataReader, ProcessSample, StateCounts, Told,
 };
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -64,6 +64,33 @@ enum Road {
     Proc(Box<ProcRoad>),
 }
 
+/// The kernel half was given up at the start.
+struct Fallback {
+    reason: String,
+    /// All of them failed.
+    probes: Vec<ProbeStatus>,
+}
+
+/// The road through the kernel half; where that would misread this kernel, the
+/// one through /proc.
+fn open_road(
+    selection: &Selection,
+    root: &ProcRoot,
+    sizes: Sizes,
+) -> Result<(Road, Option<Fallback>), CollectError> {
+    match KernelRoad::open(selection, root, sizes) {
+        Ok(road) => Ok((Road::Kernel(Box::new(road)), None)),
+        Err(CollectError::Kernel(error)) if error.is_about_this_kernel() => {
+            let reason = error.to_string();
+            warn!("{reason}; totals come from /proc instead: please report this kernel");
+            let probes = kernel::all_failed(&reason);
+            let road = Road::Proc(Box::new(ProcRoad::new(selection)));
+            Ok((road, Some(Fallback { reason, probes })))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// What is remembered of a process between ticks.
 struct Known {
     metadata: Arc<Metadata>,
@@ -78,13 +105,15 @@ struct Known {
 /// Reads everything once a tick.
 pub struct Collector {
     road: Road,
+    /// Why /proc stands in for the kernel half.
+    fallback: Option<Fallback>,
     selection: Selection,
     selector: Selector,
     root: ProcRoot,
     times: Times,
     metadata: MetadataReader,
     extras: Extras,
-    known: HashMap<ProcessId, Known>,
+    known: ByProcess<Known>,
     health: Health,
     overhead: Overhead,
     errors: ReadErrors,
@@ -118,19 +147,20 @@ impl Collector {
         };
         // Before the kernel half looks: it would take a child for the command.
         let host_reader = HostReader::start();
-        let road = match kernel {
-            Some(sizes) => Road::Kernel(Box::new(KernelRoad::open(&selection, &root, sizes)?)),
-            None => Road::Proc(Box::new(ProcRoad::new(&selection))),
+        let (road, fallback) = match kernel {
+            Some(sizes) => open_road(&selection, &root, sizes)?,
+            None => (Road::Proc(Box::new(ProcRoad::new(&selection))), None),
         };
         Ok(Self {
             road,
+            fallback,
             selector: Selector::new(selection.conditions().cloned()),
             selection,
             metadata: MetadataReader::new(root.clone()),
             root,
             times,
             extras: Extras::default(),
-            known: HashMap::new(),
+            known: ByProcess::default(),
             health: Health::default(),
             overhead: Overhead::new(contract),
             errors: ReadErrors::default(),
@@ -147,22 +177,26 @@ impl Collector {
         self.selector.set_rules(rules);
     }
 
-    /// How each probe does; empty without eBPF.
+    /// How each probe does; empty where no eBPF was asked for.
     pub fn probes(&self) -> &[ProbeStatus] {
-        match &self.road {
-            Road::Kernel(road) => road.kernel().probes(),
-            Road::Proc(_) => &[],
+        match (&self.road, &self.fallback) {
+            (Road::Kernel(road), _) => road.kernel().probes(),
+            (Road::Proc(_), Some(fallback)) => &fallback.probes,
+            (Road::Proc(_), None) => &[],
         }
     }
 
     /// The one line about how the totals come in.
     pub fn summary(&self) -> String {
-        match &self.road {
-            Road::Kernel(road) => road.kernel().summary(),
-            Road::Proc(_) => "no eBPF: totals from /proc, no operations, no off-CPU time, \
-                 no waits; what lives between two ticks is not seen"
-                .to_owned(),
-        }
+        let why = match (&self.road, &self.fallback) {
+            (Road::Kernel(road), _) => return road.kernel().summary(),
+            (Road::Proc(_), Some(fallback)) => format!(" ({})", fallback.reason),
+            (Road::Proc(_), None) => String::new(),
+        };
+        format!(
+            "no eBPF{why}: totals from /proc, no operations, no off-CPU time, no waits; \
+             what lives between two ticks is not seen"
+        )
     }
 
     /// Becomes readable when there are ends to [`Collector::absorb`].
@@ -225,19 +259,25 @@ impl Collector {
         };
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
         let met = seen.live.len();
-        // Of those who must match, few may.
-        let all = self.selection.conditions().is_none();
-        let mut live = Vec::with_capacity(if all { met } else { 0 });
         self.selector.begin(begin);
-        for observed in seen.live {
-            let metadata = self.describe(&observed);
-            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
-            if self.selector.keeps(&self.root, &mut sample) {
-                live.push(sample);
+        // Collected in place: a sample takes the memory of what was observed.
+        let mut live: Vec<ProcessSample> = seen
+            .live
+            .into_iter()
+            .filter_map(|observed| {
+                let metadata = self.describe(&observed);
+                let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+                self.selector
+                    .keeps(&self.root, &mut sample)
+                    .then_some(sample)
+            })
+            .collect();
+        if self.selection.conditions().is_some() {
+            // Of those who must match, few may.
+            live.shrink_to_fit();
+            if self.tick == 0 && live.is_empty() {
+                info!("no process matches yet; those that come will be seen");
             }
-        }
-        if self.tick == 0 && live.is_empty() && !all {
-            info!("no process matches yet; those that come will be seen");
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
@@ -263,7 +303,11 @@ impl Collector {
                 let (health, overhead) = (&self.health, &self.overhead);
                 health.with_kernel(road, met, &self.errors, overhead)
             }
-            Road::Proc(_) => self.health.without_kernel(&self.errors, &self.overhead),
+            Road::Proc(_) => {
+                let mut health = self.health.without_kernel(&self.errors, &self.overhead);
+                health.set_probes(self.probes());
+                health
+            }
         };
         let frame = Frame {
             tick: self.tick,

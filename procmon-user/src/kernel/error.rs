@@ -42,6 +42,12 @@ pub enum KernelError {
 }
 
 impl KernelError {
+    /// Whether this kernel is laid out as the programs do not know it: with
+    /// another version of either, nobody would have to do anything.
+    pub fn is_about_this_kernel(&self) -> bool {
+        matches!(self, Self::Layout(_) | Self::Untrue(_))
+    }
+
     pub(super) fn map(name: &'static str, error: impl std::fmt::Display) -> Self {
         Self::Map {
             name,

@@ -21,7 +21,6 @@ use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
 use crate::proc::cgroup;
-use crate::process::StateCounts;
 
 /// The kernel programs, built by build.rs. Public for `procmon-bench`, which
 /// loads the floor it measures against.
@@ -31,10 +30,10 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
 /// Default size of the ring buffer when every process is counted, whose ends
-/// wait for the next tick, bytes.
-const EVENTS_BUFFER: u32 = 8 << 20;
-/// The same for the few that were chosen: each end is read at once. Twice the
-/// buffer is mapped, and so resident, from the start.
+/// wait for the next tick or for an eighth of it, bytes. Twice the buffer is
+/// mapped, and so resident, from the start.
+const EVENTS_BUFFER: u32 = 4 << 20;
+/// The same for the few that were chosen: each end is read at once.
 const FEW_EVENTS_BUFFER: u32 = 1 << 20;
 
 /// Whom the kernel half counts.
@@ -82,8 +81,6 @@ pub struct Kernel {
     pub(super) max_processes: u32,
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
-    pub(super) buffer: Vec<u8>,
-    pub(super) states: StateCounts,
     pub(super) map_fds: [Option<RawFd>; 2],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -155,8 +152,6 @@ impl Kernel {
             max_processes,
             events_buffer,
             offsets,
-            buffer: Vec::new(),
-            states: StateCounts::default(),
             without_room_at_first: 0,
             logger,
             probes: Vec::with_capacity(PROBES.len()),
@@ -170,13 +165,13 @@ impl Kernel {
         kernel.check_essential()?;
         if settings.0.all != 0 {
             // Every process gets its entry before the calls are counted.
-            kernel.snapshot()?;
+            kernel.meet_all()?;
             let losses = kernel.raw_losses();
             kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
         kernel.attach(types, |probe| chosen(probe) && counts(probe));
         drop((btf, aya_btf));
-        trim_heap();
+        crate::heap::trim();
         Ok(kernel)
     }
 
@@ -274,14 +269,4 @@ where
         .take_map(name)
         .ok_or_else(|| KernelError::map(name, "not in the object"))?;
     T::try_from(map).map_err(|error| KernelError::map(name, error))
-}
-
-/// Gives what parsing the type information took back to the system: 31 MiB of
-/// resident memory become 4.
-fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) may be called at any time.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }

@@ -33,8 +33,8 @@ pub use others::{Running, running};
 #[cfg(test)]
 pub use pod::empty_entry;
 pub use prerequisites::{Finding, Prerequisites};
-pub use probe::{ProbeState, ProbeStatus};
+pub use probe::{ProbeState, ProbeStatus, all_failed};
 pub use roads::{Road, Roads, roads};
 pub use runs::{Runs, RunsByProbe, Sample, Sampling};
-pub use task_iter::{Snapshot, SnapshotProcess};
+pub use task_iter::{Pass, SnapshotProcess, Sums};
 pub use totals::{Accounts, executable};

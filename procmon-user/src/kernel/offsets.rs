@@ -143,3 +143,40 @@ fn rss(btf: &Btf) -> Result<(u32, u32), BtfError> {
         expected: "an array of four counters".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::prerequisites::BTF_PATH;
+
+    /// This kernel's type information, with one name changed wherever it stands.
+    fn altered(name: &str, to: &str) -> Btf {
+        let mut data = std::fs::read(BTF_PATH).expect("this kernel's type information");
+        let [name, to] = [name, to].map(|name| format!("\0{name}\0").into_bytes());
+        assert_eq!(name.len(), to.len());
+        let at = data.windows(name.len()).position(|bytes| bytes == name);
+        let at = at.expect("the name");
+        data[at..at + to.len()].copy_from_slice(&to);
+        Btf::parse(data).unwrap()
+    }
+
+    #[test]
+    fn without_a_field_of_the_control_groups_all_else_goes_on() {
+        let offsets = Offsets::find(&altered("dfl_cgrp", "dfl_grp_")).unwrap();
+        assert_eq!(
+            offsets.cgroups,
+            Err("struct css_set of this kernel has no field dfl_cgrp".to_owned())
+        );
+        let whole = Offsets::find(&altered("memory_cgrp_id", "memory_group__")).unwrap();
+        assert_eq!((whole.cgroups, whole.memory_state), (Ok(()), ABSENT));
+    }
+
+    #[test]
+    fn without_any_other_there_is_an_error_that_names_it() {
+        let error = Offsets::find(&altered("start_boottime", "begin_boottime")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "struct task_struct of this kernel has no field start_boottime"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! The records of procmon-common as aya's plain old data.
 
+use procmon_common::records::LeaderRecord;
 use procmon_common::{Config, ProcessEntry};
 
 /// A COUNTERS value.
@@ -22,6 +23,20 @@ unsafe impl aya::Pod for Settings {}
 pub fn empty_entry() -> ProcessEntry {
     // SAFETY: all integers; zeros are valid.
     unsafe { std::mem::zeroed() }
+}
+
+/// A leader's record of zeros.
+pub fn empty_leader() -> LeaderRecord {
+    // SAFETY: all integers; zeros are valid.
+    unsafe { std::mem::zeroed() }
+}
+
+/// An entry as the bytes it is made of.
+pub fn bytes_of_entry(entry: &mut ProcessEntry) -> &mut [u8] {
+    let length = size_of::<ProcessEntry>();
+    // SAFETY: repr(C) integers without padding (asserted in procmon-common):
+    // every byte may be read, and be of any value.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(entry).cast(), length) }
 }
 
 /// Reads a record from the beginning of `bytes`; `None` when they are too few.

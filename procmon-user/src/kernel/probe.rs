@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use procmon_common::{Probe, probes::Family};
+use procmon_common::Probe;
+use procmon_common::probes::{Family, PROBES};
 
 /// How a probe does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,17 @@ impl fmt::Display for ProbeStatus {
             None => Ok(()),
         }
     }
+}
+
+/// Every probe, failed for one reason.
+pub fn all_failed(reason: &str) -> Vec<ProbeStatus> {
+    PROBES
+        .iter()
+        .map(|probe| ProbeStatus {
+            probe,
+            state: ProbeState::Failed(reason.to_owned()),
+        })
+        .collect()
 }
 
 /// The probe of this name; `None` when it was not chosen.

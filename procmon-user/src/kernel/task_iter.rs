@@ -1,11 +1,13 @@
-//! The snapshot: all counted processes in one pass of reads.
+//! The snapshot: all counted processes in one pass of reads, one at a time.
 
 use std::collections::HashMap;
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::ops::Range;
 
 use aya::programs::Iter;
 use procmon_common::probes::{Hook, PROBES};
-use procmon_common::records::{EntryRecord, LeaderRecord, StateRecord, ThreadRecord, kind};
+use procmon_common::records::{LeaderRecord, ProcessRecord, StateRecord, ThreadRecord, kind};
 use procmon_common::{ProcessEntry, ThreadStat};
 
 use super::error::KernelError;
@@ -16,6 +18,9 @@ use crate::process::{State, StateCounts};
 /// The iterator's own buffer is 32 KiB (kernel/bpf/bpf_iter.c, bpf_seq_read):
 /// a read that is no shorter ends between two tasks.
 const READ_SIZE: usize = 64 << 10;
+/// No record is longer, with what follows it.
+const LONGEST: usize =
+    size_of::<ProcessRecord>() + size_of::<ProcessEntry>() + size_of::<LeaderRecord>();
 
 /// A process as one pass saw it.
 #[derive(Clone)]
@@ -24,44 +29,44 @@ pub struct SnapshotProcess {
     pub leader: LeaderRecord,
     /// What the probes keep of it.
     pub entry: ProcessEntry,
-    /// Sums over its live threads.
-    pub live: [u64; ThreadStat::COUNT],
 }
 
-/// What one pass saw, by pid.
-pub type Snapshot = Vec<SnapshotProcess>;
+/// The sums of some threads, by [`ThreadStat`].
+pub type Sums = [u64; ThreadStat::COUNT];
+
+/// One pass over all tasks. Processes come by pid, each when its leader is met;
+/// what its other threads add is complete when the pass is over.
+pub struct Pass {
+    file: File,
+    buffer: Vec<u8>,
+    /// The part of the buffer that is not yet parsed.
+    unread: Range<usize>,
+    process: SnapshotProcess,
+    others: HashMap<u32, Sums>,
+    states: StateCounts,
+}
 
 impl Kernel {
-    /// Reads all counted processes. Processes asked for by [`Kernel::want`]
-    /// are counted from this pass on.
-    pub fn snapshot(&mut self) -> Result<Snapshot, KernelError> {
-        let mut file = self.open_iterator()?;
-        let mut parser = Parser::default();
-        self.buffer.resize(READ_SIZE, 0);
-        loop {
-            match file.read(&mut self.buffer) {
-                Ok(0) => break,
-                Ok(length) => parser.feed(&self.buffer[..length]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(KernelError::Read {
-                        what: "the task iterator",
-                        source,
-                    });
-                }
-            }
-        }
-        self.states = parser.states;
-        Ok(parser.finish())
+    /// Begins to read all counted processes. Processes asked for by
+    /// [`Kernel::want`] are counted from the pass on that has met them.
+    ///
+    /// # Errors
+    /// When the iterator cannot be opened.
+    pub fn pass(&mut self) -> Result<Pass, KernelError> {
+        Ok(Pass::of(self.open_iterator()?))
     }
 
-    /// The processes of the host by state, counted or not, as the last pass
-    /// saw them; of a PID namespace those in it.
-    pub fn states(&self) -> StateCounts {
-        self.states
+    /// Makes a whole pass, for what it does in the kernel.
+    ///
+    /// # Errors
+    /// When the iterator cannot be read.
+    pub fn meet_all(&mut self) -> Result<(), KernelError> {
+        let mut pass = self.pass()?;
+        while pass.next_process()?.is_some() {}
+        Ok(())
     }
 
-    fn open_iterator(&mut self) -> Result<std::fs::File, KernelError> {
+    fn open_iterator(&mut self) -> Result<File, KernelError> {
         let name = PROBES
             .iter()
             .find(|probe| matches!(probe.hook, Hook::Iterator(_)))
@@ -79,85 +84,126 @@ impl Kernel {
     }
 }
 
-/// Puts records together: a leader and its entry are adjacent, threads may
-/// come before or after them.
-#[derive(Default)]
-struct Parser {
-    rest: Vec<u8>,
-    processes: Vec<SnapshotProcess>,
-    states: StateCounts,
-    threads: HashMap<u32, [u64; ThreadStat::COUNT]>,
-}
-
-impl Parser {
-    fn feed(&mut self, bytes: &[u8]) {
-        if self.rest.is_empty() {
-            let used = self.parse(bytes);
-            self.rest.extend_from_slice(&bytes[used..]);
-        } else {
-            let mut rest = std::mem::take(&mut self.rest);
-            rest.extend_from_slice(bytes);
-            let used = self.parse(&rest);
-            rest.drain(..used);
-            self.rest = rest;
+impl Pass {
+    fn of(file: File) -> Self {
+        Self {
+            file,
+            buffer: vec![0; READ_SIZE + LONGEST],
+            unread: 0..0,
+            process: SnapshotProcess {
+                leader: pod::empty_leader(),
+                entry: pod::empty_entry(),
+            },
+            others: HashMap::new(),
+            states: StateCounts::default(),
         }
     }
 
-    /// Takes whole records from the front; returns how many bytes they were.
-    fn parse(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        while let Some(length) = self.record(&bytes[at..]) {
-            at += length;
+    /// The next process; `None` when the pass is over.
+    ///
+    /// # Errors
+    /// When the iterator cannot be read.
+    pub fn next_process(&mut self) -> Result<Option<&SnapshotProcess>, KernelError> {
+        loop {
+            match self.record() {
+                Some(true) => return Ok(Some(&self.process)),
+                Some(false) => {}
+                None => {
+                    if !self.read()? {
+                        return Ok(None);
+                    }
+                }
+            }
         }
-        at
     }
 
-    fn record(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// The sums over the live threads of a process but for its leader, as far as
+    /// the pass has met them.
+    pub fn others(&self, pid: u32) -> Sums {
+        self.others.get(&pid).copied().unwrap_or_default()
+    }
+
+    /// The processes of the host by state, counted or not, as far as the pass
+    /// has met them; of a PID namespace those in it.
+    pub fn states(&self) -> StateCounts {
+        self.states
+    }
+
+    /// Reads on; `false` at the end.
+    fn read(&mut self) -> Result<bool, KernelError> {
+        let rest = self.unread.len();
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..rest;
+        loop {
+            match self.file.read(&mut self.buffer[rest..]) {
+                Ok(length) => {
+                    self.unread.end += length;
+                    return Ok(length != 0);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(KernelError::Read {
+                        what: "the task iterator",
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Takes a whole record: whether it was a process, which is at hand then.
+    fn record(&mut self) -> Option<bool> {
+        let bytes = &self.buffer[self.unread.clone()];
         // SAFETY: all records are repr(C) integers.
         unsafe {
             match pod::read::<u32>(bytes)? {
                 kind::THREAD => {
                     let record = pod::read::<ThreadRecord>(bytes)?;
-                    let sums = self.threads.entry(record.pid).or_default();
-                    add(sums, &record.stats);
-                    Some(size_of::<ThreadRecord>())
+                    add(self.others.entry(record.pid).or_default(), &record.stats);
+                    self.unread.start += size_of::<ThreadRecord>();
+                    Some(false)
                 }
-                kind::LEADER => {
-                    let leader = pod::read::<LeaderRecord>(bytes)?;
-                    let header = size_of::<LeaderRecord>() + size_of::<EntryRecord>();
-                    let entry = pod::read::<ProcessEntry>(bytes.get(header..)?)?;
-                    self.processes.push(SnapshotProcess {
-                        leader,
-                        entry,
-                        live: leader.stats,
-                    });
-                    Some(header + size_of::<ProcessEntry>())
+                kind::PROCESS => {
+                    let length = read_process(bytes, &mut self.process)?;
+                    self.unread.start += length;
+                    Some(true)
                 }
                 kind::STATE => {
                     let record = pod::read::<StateRecord>(bytes)?;
                     let (state, exit_state) = (record.state, record.exit_state);
                     self.states
                         .add(State::of_task(state, exit_state, record.threads));
-                    Some(size_of::<StateRecord>())
+                    self.unread.start += size_of::<StateRecord>();
+                    Some(false)
                 }
                 // Nothing else is ever written; stop rather than misread.
                 _ => None,
             }
         }
     }
-
-    fn finish(mut self) -> Snapshot {
-        for process in &mut self.processes {
-            if let Some(sums) = self.threads.get(&process.leader.pid) {
-                add(&mut process.live, sums);
-            }
-        }
-        self.processes.sort_by_key(|process| process.leader.pid);
-        self.processes
-    }
 }
 
-fn add(sums: &mut [u64; ThreadStat::COUNT], more: &[u64; ThreadStat::COUNT]) {
+/// Reads a process; returns how long it was, or `None` when it is not there as
+/// a whole.
+fn read_process(bytes: &[u8], process: &mut SnapshotProcess) -> Option<usize> {
+    const LEADER: usize = size_of::<ProcessRecord>() + ProcessEntry::BASE;
+    const REST: usize = LEADER + size_of::<LeaderRecord>();
+    let base = bytes.get(size_of::<ProcessRecord>()..LEADER)?;
+    // SAFETY: repr(C) integers.
+    let leader: LeaderRecord = unsafe { pod::read(&bytes[LEADER..]) }?;
+    let end = REST + leader.rest as usize;
+    let rest = bytes.get(REST..end)?;
+    process.leader = leader;
+    let entry = pod::bytes_of_entry(&mut process.entry);
+    let (shown_base, behind) = entry.split_at_mut(base.len());
+    shown_base.copy_from_slice(base);
+    let (shown, left_out) = behind.split_at_mut_checked(rest.len())?;
+    shown.copy_from_slice(rest);
+    left_out.fill(0);
+    Some(end)
+}
+
+fn add(sums: &mut Sums, more: &Sums) {
     for (sum, value) in sums.iter_mut().zip(more) {
         *sum = sum.wrapping_add(*value);
     }

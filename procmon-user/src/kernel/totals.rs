@@ -5,7 +5,7 @@ use procmon_common::probes::Family;
 use procmon_common::{Feature, OomStat, Operation, ProcessEntry, ThreadStat};
 
 use super::load::Kernel;
-use super::task_iter::SnapshotProcess;
+use super::task_iter::{SnapshotProcess, Sums};
 use crate::process::{Histogram, ProbeCounters, Totals};
 
 /// What must be remembered of a process from one tick to the next, so that
@@ -77,12 +77,19 @@ fn adjust(utime: u64, stime: u64, runtime: u64, before: Shown) -> Shown {
 }
 
 impl Kernel {
-    /// The totals of a live process.
-    pub fn live_totals(&self, process: &SnapshotProcess, accounts: &mut Accounts) -> Totals {
+    /// The totals of a live process; `others` are the sums over its live threads
+    /// but for the leader.
+    pub fn live_totals(
+        &self,
+        process: &SnapshotProcess,
+        others: &Sums,
+        accounts: &mut Accounts,
+    ) -> Totals {
         let leader = &process.leader;
-        let sums = process.entry.dead.iter().zip(&process.live);
+        let live = leader.stats.iter().zip(others);
+        let sums = process.entry.dead.iter().zip(live);
         accounts.settle(
-            sums.map(|(dead, live)| dead.wrapping_add(*live)),
+            sums.map(|(dead, (leader, others))| dead.wrapping_add(*leader).wrapping_add(*others)),
             Shown {
                 user_ns: leader.prev_utime,
                 system_ns: leader.prev_stime,

@@ -28,14 +28,16 @@ struct Asked {
     answer: Option<Option<Room>>,
     /// It was late once: nobody waits for it again.
     late: bool,
+    /// That it does not answer has been said.
+    said: bool,
     /// The round it was last mounted in.
     round: u64,
 }
 
 /// Asks every mount once a round.
 ///
-/// A mount that does not answer in time is left out until it does; it is not
-/// asked again meanwhile, so that at most one question waits there. After that
+/// A mount that does not answer in time is left out until it does, and said when
+/// it has not by the next round; it is not asked again meanwhile, so that at most one question waits there. After that
 /// nobody waits for it: what is told of it is the answer to the round before.
 pub struct FilesystemReader {
     oracle: io::Result<Box<dyn Oracle>>,
@@ -78,6 +80,14 @@ impl FilesystemReader {
         self.take_answers(Duration::ZERO);
         let mut shown: Vec<(Mount, Option<Room>)> = Vec::with_capacity(mounts.len());
         for mount in mounts {
+            if let Some(asked) = self.asked.get_mut(&key(&mount))
+                && asked.answer.is_none()
+            {
+                errors.count(FIELD, "timeout");
+                if !std::mem::replace(&mut asked.said, true) {
+                    errors.say(late(&mount));
+                }
+            }
             let room = self.ask(root, &mount)?;
             shown.push((mount, room));
         }
@@ -90,15 +100,13 @@ impl FilesystemReader {
             let now = match (&asked.answer, asked.late) {
                 (Some(answer), false) => *answer,
                 (None, false) => {
+                    // On a busy host that may be nobody's fault: nothing is said yet.
                     asked.late = true;
-                    errors.say(late(&mount));
+                    errors.count(FIELD, "timeout");
                     None
                 }
                 (_, true) => before,
             };
-            if asked.answer.is_none() && before.is_none() {
-                errors.count(FIELD, "timeout");
-            }
             // Without blocks it holds no files, whatever its type says.
             if let Some(room) = now.filter(|room| room.total > 0) {
                 filesystems.push(filesystem(mount, room));
@@ -121,6 +129,7 @@ impl FilesystemReader {
             question: 0,
             answer: Some(None),
             late: false,
+            said: false,
             round: 0,
         });
         asked.round = self.round;
@@ -130,6 +139,7 @@ impl FilesystemReader {
         self.questions += 1;
         asked.question = self.questions;
         asked.answer = None;
+        asked.said = false;
         if let Err(error) = oracle.ask(self.questions, &path) {
             asked.answer = Some(None);
             return Err(Error::io(&path, error));
@@ -184,7 +194,7 @@ fn copy(error: &io::Error) -> io::Error {
 
 fn late(mount: &Mount) -> String {
     format!(
-        "{} ({}, {}) has not said in {PATIENCE:?} how much room it has: it is left out until it does. \
+        "{} ({}, {}) does not say how much room it has: it is left out until it does. \
          Is its server, or the program behind it, still there?",
         mount.mountpoint.display(),
         mount.kind,

@@ -5,10 +5,11 @@
 //! handed its question over (request_wait_answer of fs/fuse/dev.c). A thread
 //! that waits there keeps its whole process from ending. So the calls are made
 //! by a process of their own: procmon's program, started once more, which
-//! starts a thread for each question. Its end is not waited for.
+//! starts a thread for each question. Nobody waits for its end for long.
 
 use std::ffi::OsStr;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixDatagram;
@@ -68,8 +69,21 @@ pub trait Oracle: Send {
 /// The process that makes the calls, seen from procmon.
 pub struct Helper {
     socket: UnixDatagram,
-    /// Nobody waits for it: it may never end.
-    _child: Child,
+    child: Child,
+}
+
+impl Drop for Helper {
+    /// Takes it along when it ends at once. When it hangs it is left behind: it
+    /// ends with what it waits for.
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Both);
+        for _ in 0..50 {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
+    }
 }
 
 impl Helper {
@@ -92,7 +106,7 @@ impl Helper {
             .spawn()?;
         Ok(Self {
             socket: ours,
-            _child: child,
+            child,
         })
     }
 }

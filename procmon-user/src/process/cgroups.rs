@@ -16,6 +16,10 @@ const MOST: usize = 65_536;
 /// A path with more groups than this is a loop.
 const DEEPEST: usize = 1 << 16;
 
+/// The id of a whole tree's root (kernfs_create_root of fs/kernfs/dir.c): the
+/// first that is given out. All processes are there in a tree that is not mounted.
+const ROOT: u64 = 1;
+
 /// (tree, id).
 type Key = (u32, u64);
 
@@ -145,7 +149,9 @@ impl Cgroups {
     /// The path of a group as /proc/PID/cgroup has it.
     fn path(&self, key: Key) -> Option<String> {
         let mut names = Vec::new();
-        let mut group = self.groups.get(&key)?;
+        let Some(mut group) = self.groups.get(&key) else {
+            return (key.1 == ROOT).then(|| "/".to_owned());
+        };
         while group.parent != 0 {
             names.push(&group.name);
             group = self.groups.get(&(key.0, group.parent))?;
@@ -170,8 +176,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-
-    const ROOT: u64 = 1;
 
     fn record(change: u32, id: u64, parent: u64, name: &str) -> CgroupRecord {
         let mut record = CgroupRecord {
@@ -238,6 +242,16 @@ mod tests {
             cgroups.apply(&record(change::MADE, id, id - 1, &name));
         }
         assert_eq!(path(&cgroups, 21), Some(format!("/{name}").repeat(20)));
+    }
+
+    #[test]
+    fn who_is_in_the_root_of_a_tree_that_is_not_mounted() {
+        let mut cgroups = Cgroups::default();
+        cgroups.insert((tree::MEMORY, ROOT), 0, (*b"/").into());
+        cgroups.insert((tree::MEMORY, 7), ROOT, (*b"a").into());
+        let groups = |v2, memory| cgroups.groups(CgroupIds { v2, memory });
+        assert_eq!(groups(ROOT, 7).unwrap().path, "/a");
+        assert_eq!(groups(2, 7), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A process is its pid and its start: a reused pid is a new process.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 /// Ticks a second of the times /proc shows (`USER_HZ`): 100 on every
@@ -26,6 +27,10 @@ impl ProcessId {
         }
     }
 }
+
+/// What is kept by process. Its keys are the kernel's: a hash that withstands
+/// attackers would take longer for nothing.
+pub type ByProcess<T> = HashMap<ProcessId, T, foldhash::fast::RandomState>;
 
 /// Turns times since boot into times of day.
 ///

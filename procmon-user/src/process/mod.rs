@@ -18,7 +18,7 @@ pub mod state;
 pub use cgroups::Cgroups;
 pub use connections::{ConnectionState, Connections};
 pub use groups::Groups;
-pub use identity::{Clock, ProcessId};
+pub use identity::{ByProcess, Clock, ProcessId};
 pub use metadata::{Metadata, MetadataReader, Told};
 pub use sample::{Exit, Histogram, MappingUsage, ProbeCounters, ProcessSample, Totals};
 pub use state::{State, StateCounts};

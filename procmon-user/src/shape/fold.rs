@@ -35,11 +35,11 @@ const PART: [usize; Counter::COUNT] = {
 /// What the counters of a process are compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Before<'a> {
-    /// It has begun since the frame before: all it did is new.
+    /// It was in no frame, and has begun since: all it did is new.
     Birth,
-    /// What it had done by the frame before.
+    /// What it had done when it was last in a frame.
     Sample(&'a ProcessSample),
-    /// It is older and was in no frame: what it did before now is unknown.
+    /// It is older and was in no frame: what of it is new is unknown.
     Unknown,
 }
 

@@ -22,17 +22,17 @@ use crate::process::ProcessSample;
 /// With [`Settings::top`] or [`Settings::max_series`] at every tick, of what is
 /// additive: levels (UpDownCounters) of the processes with series of their own
 /// and of `other` add up to those of all processes. For counters, let the
-/// *increment* of a process be what it has done since the frame before, or
-/// since its birth if it was born after that; one that is older and was not in
-/// that frame has none. Then the increments of all processes, live and ended,
+/// *increment* of a process be what it has done since it was last in a frame,
+/// or since its birth if it was in none and was born after the frame before
+/// (one that has ended: after the first frame); an older one has none. Then the increments of all processes, live and ended,
 /// are exactly
 ///
 /// - the increments of those that have series of their own now and had them at
 ///   the frame before, or were born since (their series show them), and the
-///   last increments of those that had them and have ended (in their final
-///   values), and
+///   last increments of those that had them there and have ended (in their
+///   final values), and
 /// - how much `other` has grown, and
-/// - the whole of those that lived between two frames: they are in
+/// - the whole of those that have ended and were in no frame: they are in
 ///   `procmon.exited.*` alone.
 ///
 /// So what a process did until it got series of its own, or since it lost
@@ -72,10 +72,15 @@ impl Shaper {
         let past = self.before.take();
         let tick = Tick::new(&frame, &derived, past.as_ref());
         let (folding, decided) = self.decide(&tick);
+        let lingering = tick.lingering(|group| self.groups.still(group));
+        let first = past.as_ref().map(|past| past.first_boot_ns);
+        self.groups.end();
         self.tick += 1;
         self.before = Some(Past {
-            frame: Arc::clone(&frame),
             decided,
+            lingering,
+            first_boot_ns: first.unwrap_or(frame.at_boot_ns),
+            frame: Arc::clone(&frame),
         });
         View {
             frame,
@@ -118,7 +123,6 @@ impl Shaper {
             self.warn_once(most - places.len());
         }
         let groups = self.groups.now(since, at);
-        self.groups.end();
 
         let live = (0..).zip(&decided).filter(|(_, one)| one.own);
         let own = Own {
@@ -185,7 +189,10 @@ impl Shaper {
 
     /// Puts what has no series of its own into `other`.
     fn fold(&mut self, tick: &Tick<'_>, decided: &mut [Decided]) {
-        if self.groups.is_empty() && decided.iter().all(|one| one.own) {
+        let shows_all = |(place, one): (usize, &Decided)| {
+            one.own && tick.decided(place).is_none_or(|before| before.own)
+        };
+        if self.groups.is_empty() && decided.iter().enumerate().all(shows_all) {
             return;
         }
         let since = tick.since_unix_ns();
@@ -243,20 +250,23 @@ impl Shaper {
         let since = tick.since_unix_ns();
         let mut own = Vec::new();
         for (place, sample) in (0..).zip(&tick.frame.exited) {
-            let past = tick.past.zip(tick.place_of_ended(sample));
-            let before = match past {
-                Some((past, before)) => Before::Sample(&past.frame.processes[before]),
-                None => tick.unseen(sample.id),
+            let last = tick.last_of_ended(sample);
+            let before = match last {
+                Some((last, _)) => Before::Sample(last),
+                None => tick.before_brief(sample),
             };
-            let decided = past.map(|(past, before)| &past.decided[before]);
-            if decided.is_some_and(|one| one.own) {
+            let decided = last.map(|(_, decided)| decided);
+            let is_own = decided.is_some_and(|one| one.own);
+            if is_own {
                 own.push(place);
             }
             let group = decided.and_then(|one| one.group);
             let group = group.and_then(|group| self.groups.still(group));
             let group = match self.settings.group_by {
                 Some(by) => Some(group.unwrap_or_else(|| self.group_of(tick, by, sample))),
-                None => group,
+                // Who lingered has series of its own no more.
+                None if last.is_some() && !is_own => Some(self.groups.other(since)),
+                None => None,
             };
             if let Some(group) = group {
                 self.groups.add_increments(group, sample, before, since);

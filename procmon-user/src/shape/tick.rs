@@ -19,7 +19,25 @@ pub struct Past {
     pub frame: Arc<Frame>,
     /// In the order of its processes.
     pub decided: Vec<Decided>,
+    /// Who is in the frame no more and has not ended, by identity.
+    pub lingering: Vec<Lingering>,
+    /// When the first frame was, ns of CLOCK_BOOTTIME.
+    pub first_boot_ns: u64,
 }
+
+/// A process without a thread whose exit record is still on its way, or one
+/// that could not be read.
+#[derive(Clone, Debug)]
+pub struct Lingering {
+    /// What was last seen of it.
+    pub sample: ProcessSample,
+    /// What was decided then. It has no series of its own any more.
+    pub decided: Decided,
+    ticks: u64,
+}
+
+/// How many ticks a process lingers. After that its end is not known to be its.
+const LINGERS_TICKS: u64 = 60;
 
 /// What was decided about a process.
 #[derive(Clone, Copy, Debug)]
@@ -76,33 +94,92 @@ impl<'a> Tick<'a> {
         self.frame.processes.len()
     }
 
-    /// What was decided of a process at the frame before, if it was there.
+    /// What was decided of a process when it was last seen, if it was.
     pub fn decided(&self, place: usize) -> Option<&Decided> {
-        Some(&self.past?.decided[self.places[place]? as usize])
+        self.last(place).map(|(_, decided)| decided)
     }
 
-    /// The sample of a process in the frame before.
+    /// The last sample of a process, if there is one.
     pub fn sample_before(&self, place: usize) -> Option<&ProcessSample> {
-        Some(&self.past?.frame.processes[self.places[place]? as usize])
+        self.last(place).map(|(sample, _)| sample)
     }
 
-    /// What a process is compared with.
+    fn last(&self, place: usize) -> Option<(&ProcessSample, &Decided)> {
+        let past = self.past?;
+        match self.places[place] {
+            Some(place) => Some(past.at(place as usize)),
+            None => past.lingering(self.frame.processes[place].id),
+        }
+    }
+
+    /// What a process is compared with. Who was not in the frame before and is
+    /// older was not to be seen by choice: what it did is nobody's.
     pub fn before(&self, place: usize) -> Before<'_> {
-        match self.sample_before(place) {
-            Some(sample) => Before::Sample(sample),
-            None => self.unseen(self.frame.processes[place].id),
+        match (self.sample_before(place), self.past) {
+            (Some(sample), _) => Before::Sample(sample),
+            (None, Some(past)) => unseen(self.frame.processes[place].id, past.frame.at_boot_ns),
+            (None, None) => Before::Unknown,
         }
     }
 
-    /// What is known of what a process had done that was not in the frame
-    /// before.
-    pub fn unseen(&self, id: ProcessId) -> Before<'static> {
-        const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
+    /// The last sample of a process that has ended and what was decided then.
+    pub fn last_of_ended(&self, ended: &ProcessSample) -> Option<(&ProcessSample, &Decided)> {
+        let past = self.past?;
+        let place = tree::place(&past.frame, ended.id.pid);
+        let last = place.map(|place| past.at(place));
+        let last = last.filter(|(sample, _)| sample.id == ended.id);
+        last.or_else(|| past.lingering(ended.id))
+    }
+
+    /// What a process that has ended and was in no frame is compared with: its
+    /// record may have been late.
+    pub fn before_brief(&self, ended: &ProcessSample) -> Before<'_> {
         match self.past {
-            // Its start is rounded down.
-            Some(past) if (id.start_ticks + 1) * TICK_NS > past.frame.at_boot_ns => Before::Birth,
-            _ => Before::Unknown,
+            Some(past) => unseen(ended.id, past.first_boot_ns),
+            None => Before::Unknown,
         }
+    }
+
+    /// Who is not there any more and has not ended; `group` says whether his
+    /// group is there still.
+    pub fn lingering(&self, group: impl Fn(Place) -> Option<Place>) -> Vec<Lingering> {
+        let Some(past) = self.past else {
+            return Vec::new();
+        };
+        let mut gone = vec![true; past.decided.len()];
+        for place in self.places.iter().flatten() {
+            gone[*place as usize] = false;
+        }
+        let gone = gone.iter().enumerate().filter(|(_, gone)| **gone);
+        let gone = gone.map(|(place, _)| {
+            let (sample, decided) = past.at(place);
+            Lingering {
+                sample: sample.clone(),
+                decided: *decided,
+                ticks: 0,
+            }
+        });
+        let mut ended: Vec<_> = self.frame.exited.iter().map(|ended| ended.id).collect();
+        ended.sort_unstable();
+        let is_back = |id: ProcessId| {
+            let place = tree::place(self.frame, id.pid);
+            place.is_some_and(|place| self.frame.processes[place].id == id)
+        };
+        let mut lingering: Vec<_> = gone
+            .filter(|one| ended.binary_search(&one.sample.id).is_err())
+            .collect();
+        let still = past.lingering.iter().filter(|one| {
+            let id = one.sample.id;
+            one.ticks < LINGERS_TICKS && ended.binary_search(&id).is_err() && !is_back(id)
+        });
+        lingering.extend(still.cloned());
+        for one in &mut lingering {
+            one.ticks += 1;
+            one.decided.own = false;
+            one.decided.group = one.decided.group.and_then(&group);
+        }
+        lingering.sort_unstable_by_key(|one| one.sample.id);
+        lingering
     }
 
     /// How many series a process has.
@@ -110,12 +187,29 @@ impl<'a> Tick<'a> {
         let sample = &self.frame.processes[place];
         cap::of_process(sample, &self.derived[place], self.frame.at_unix_ns)
     }
+}
 
-    /// The place in the frame before of one that has ended.
-    pub fn place_of_ended(&self, ended: &ProcessSample) -> Option<usize> {
-        let past = self.past?;
-        let place = tree::place(&past.frame, ended.id.pid)?;
-        (past.frame.processes[place].id == ended.id).then_some(place)
+impl Past {
+    fn at(&self, place: usize) -> (&ProcessSample, &Decided) {
+        (&self.frame.processes[place], &self.decided[place])
+    }
+
+    fn lingering(&self, id: ProcessId) -> Option<(&ProcessSample, &Decided)> {
+        let key = |one: &Lingering| one.sample.id;
+        let place = self.lingering.binary_search_by_key(&id, key).ok()?;
+        let one = &self.lingering[place];
+        Some((&one.sample, &one.decided))
+    }
+}
+
+/// What a process that was never seen is compared with: its birth, if that was
+/// after a time of CLOCK_BOOTTIME.
+fn unseen(id: ProcessId, boot_ns: u64) -> Before<'static> {
+    const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
+    // Its start is rounded down.
+    match (id.start_ticks + 1) * TICK_NS > boot_ns {
+        true => Before::Birth,
+        false => Before::Unknown,
     }
 }
 

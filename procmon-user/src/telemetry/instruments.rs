@@ -9,6 +9,7 @@ use crate::metrics::host;
 use crate::metrics::{
     AgentRead, AgentReading, HostRead, Instrument, Metric, Number, Points, Value,
 };
+use crate::process::ProcessSample;
 
 /// A row of either table.
 trait Read: Copy + Send + Sync + 'static {
@@ -17,16 +18,16 @@ trait Read: Copy + Send + Sync + 'static {
 
 impl Read for HostRead {
     fn read(self, latest: &Latest, out: &mut dyn Points) {
-        self(&latest.view.frame.host, out);
+        self(&latest.host, out);
     }
 }
 
 impl Read for AgentRead {
     fn read(self, latest: &Latest, out: &mut dyn Points) {
         let agent = AgentReading {
-            health: &latest.view.frame.agent,
+            health: &latest.agent,
             exporters: &latest.exporters,
-            series_folded: latest.view.series_folded(),
+            series_folded: latest.series_folded,
         };
         self(&agent, out);
     }
@@ -125,8 +126,8 @@ impl Histograms {
         }
     }
 
-    pub(super) fn record(&self, latest: &Latest) {
-        for sample in &latest.view.frame.exited {
+    pub(super) fn record(&self, latest: &Latest, exited: &[ProcessSample]) {
+        for sample in exited {
             if let Some(ns) = sample.totals.uptime_ns {
                 let executable = sample.metadata.executable.clone();
                 self.lifetime

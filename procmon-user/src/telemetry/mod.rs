@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::export::otlp::encode::SCHEMA_URL;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
+use crate::frame::{AgentHealth, Host};
 use crate::metrics::ExporterHealth;
 use crate::process::identity::rfc3339;
 use crate::shape::View;
@@ -28,14 +29,17 @@ use instruments::Histograms;
 /// Reads nothing more often than this.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the instruments read.
+/// What the instruments read of a view; the view itself, with all its
+/// processes, is not kept.
 #[derive(Debug)]
 struct Latest {
-    view: Arc<View>,
+    host: Host,
+    agent: Arc<AgentHealth>,
     exporters: Vec<ExporterHealth>,
+    series_folded: u64,
 }
 
-/// The latest view, shared with the callbacks of the instruments.
+/// What was read latest, shared with the callbacks of the instruments.
 #[derive(Clone, Debug, Default)]
 struct Shared(Arc<Mutex<Option<Arc<Latest>>>>);
 
@@ -132,9 +136,14 @@ impl Telemetry {
     }
 
     /// Makes a view and how the exporters do the values to export.
-    pub fn publish(&self, view: Arc<View>, exporters: Vec<ExporterHealth>) {
-        let latest = Arc::new(Latest { view, exporters });
-        self.histograms.record(&latest);
+    pub fn publish(&self, view: &View, exporters: Vec<ExporterHealth>) {
+        let latest = Arc::new(Latest {
+            host: view.frame.host.clone(),
+            agent: Arc::clone(&view.frame.agent),
+            exporters,
+            series_folded: view.series_folded(),
+        });
+        self.histograms.record(&latest, &view.frame.exited);
         self.latest.set(latest);
     }
 

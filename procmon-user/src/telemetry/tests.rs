@@ -93,8 +93,8 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
         (Collector::http(), "http/protobuf"),
     ] {
         let telemetry = start(&settings(&collector, protocol, &[]), NEVER);
-        let view = Arc::new(view(10, vec![sample(1)], vec![]));
-        telemetry.publish(Arc::clone(&view), exporters());
+        let view = view(10, vec![sample(1)], vec![]);
+        telemetry.publish(&view, exporters());
         assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
         let taken = collector.took(1).await;
         assert_eq!(taken.len(), 1);
@@ -145,7 +145,7 @@ async fn values_and_attributes_are_those_of_the_latest_view() {
     let collector = Collector::grpc();
     let telemetry = start(&settings(&collector, "grpc", &[]), NEVER);
     for tick in [10, 11] {
-        telemetry.publish(Arc::new(view(tick, vec![], vec![])), exporters());
+        telemetry.publish(&view(tick, vec![], vec![]), exporters());
     }
     assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
     let taken = collector.took(1).await;
@@ -202,7 +202,7 @@ async fn the_resource_is_procmon_and_its_host() {
     ] {
         let collector = Collector::grpc();
         let telemetry = start(&settings(&collector, "grpc", more), NEVER);
-        telemetry.publish(Arc::new(view(10, vec![], vec![])), vec![]);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
         assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
         let taken = collector.took(1).await;
         let resource = taken[0].request.resource_metrics[0].resource.as_ref();
@@ -234,7 +234,7 @@ async fn values_go_out_every_interval() {
     let collector = Collector::http();
     let settings = settings(&collector, "http/protobuf", &[]);
     let telemetry = start(&settings, Duration::from_millis(10));
-    telemetry.publish(Arc::new(view(10, vec![], vec![])), vec![]);
+    telemetry.publish(&view(10, vec![], vec![]), vec![]);
     collector.took(2).await;
     assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
 }
@@ -250,7 +250,7 @@ async fn headers_and_compression_are_those_of_the_settings() {
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
         ];
         let telemetry = start(&settings(&collector, protocol, &more), NEVER);
-        telemetry.publish(Arc::new(view(10, vec![], vec![])), vec![]);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
         assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
         let taken = collector.took(1).await;
         assert_eq!(taken[0].headers["authorization"], "Bearer abc");
@@ -266,7 +266,7 @@ async fn the_end_does_not_wait_for_a_collector_that_hangs() {
     ] {
         collector.will([Answer::Slow(NEVER)]);
         let telemetry = start(&settings(&collector, protocol, &[]), NEVER);
-        telemetry.publish(Arc::new(view(10, vec![], vec![])), vec![]);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
         let deadline = Duration::from_millis(300);
         let ended = tokio::time::timeout(PATIENCE, telemetry.shutdown(deadline)).await;
         assert_eq!(ended, Ok(Err(ShutdownError::Deadline(deadline))));
@@ -278,7 +278,7 @@ async fn a_collector_that_is_gone_is_told_at_the_end() {
     let mut gone = Collector::grpc();
     gone.die();
     let telemetry = start(&settings(&gone, "grpc", &[]), NEVER);
-    telemetry.publish(Arc::new(view(10, vec![], vec![])), vec![]);
+    telemetry.publish(&view(10, vec![], vec![]), vec![]);
     let ended = telemetry.shutdown(PATIENCE).await;
     assert!(matches!(ended, Err(ShutdownError::Failed(_))), "{ended:?}");
 }

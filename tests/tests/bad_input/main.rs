@@ -3,6 +3,7 @@
 
 mod collectors;
 mod exec;
+mod layout;
 mod mappings;
 mod matching;
 mod names;

@@ -1,10 +1,10 @@
 //! Each of the host's numbers against the kernel's files, read before and after the frame.
 
-use std::{collections::BTreeMap, fs, thread, time::Duration};
+use std::{collections::BTreeMap, fs, thread};
 
 use procmon_tests::{Collector, Point, need};
 
-use crate::support::{FRAME, value, watch_all};
+use crate::support::{one_frame, value};
 
 /// What the machine may take or give back between a frame and the readings around it.
 const SLACK: f64 = 64.0 * 1024.0 * 1024.0;
@@ -125,12 +125,7 @@ const LINES: [(&str, &[(&str, &str)], &str); 9] = [
 fn every_number_of_the_host_is_the_kernels() {
     let collector = need!(Collector::rotel().unwrap());
     let (memory_before, before) = (meminfo(), growing());
-    let procmon = watch_all(&collector, "1h", &["--no-ebpf"]);
-    let arrived = collector.wait_for(FRAME, |points| {
-        value(points, "system.process.created", &[]).is_some()
-    });
-    let points = arrived.unwrap_or_else(|error| panic!("{error:#}\n{}", procmon.stderr()));
-    thread::sleep(Duration::from_millis(20));
+    let points = one_frame(&collector, &["--no-ebpf"]);
     let (memory_after, after) = (meminfo(), growing());
 
     assert_eq!(before.len(), after.len());

@@ -9,7 +9,7 @@ use procmon_tests::{
     need,
     nested::{Nested, Tree, own_name, trees},
     victim,
-    watching::NEVER,
+    watching::{NEVER, wait_objects},
 };
 
 use crate::LIMIT;
@@ -192,8 +192,9 @@ fn a_process_that_moves_is_in_its_new_container_from_its_next_exec_on() {
         let procmon = Procmon::new("run")
             .pid(victim.pid())
             .args(["--interval", "50ms", "--jsonl", "-"])
-            .start_watching(LIMIT)
+            .start()
             .unwrap();
+        wait_objects(&procmon, 1);
         group.take_in(victim.pid()).unwrap();
         victim.go().unwrap();
         victim.wait_ready(2).unwrap();

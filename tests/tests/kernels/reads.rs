@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use procmon_tests::{Procmon, Program, Victim, need, strace};
+use procmon_tests::{Procmon, Program, Victim, need, program::file_name, strace};
 
 use crate::LIMIT;
 
@@ -37,7 +37,8 @@ fn metadata_is_read_on_events_and_not_on_ticks() {
     assert!(output.status.success(), "{output:?}");
     // Traced, it may be late and leave ticks out.
     assert!(ticks(&output.stdout) > 8, "{output:?}");
-    assert!(output.stdout.contains(r#""executable":"cat""#));
+    let named = format!(r#""executable":"{}""#, file_name("/bin/cat"));
+    assert!(output.stdout.contains(&named));
 
     let after = fs::read_to_string(file.path()).unwrap();
     for (programs, trace) in [(1, before), (2, after)] {

@@ -92,9 +92,11 @@ fn stop(victim: &mut Victim) {
 /// not as the version may be (32 pages a CPU and kind), CPU time by the tick in which /proc counts.
 fn tolerance(key: &str) -> f64 {
     let cpus = thread::available_parallelism().map_or(1, usize::from) as f64;
+    // SAFETY: sysconf(3) takes a number only.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as f64;
     match key.split('{').next().unwrap_or(key) {
-        "process.memory.usage" | "procmon.memory.peak_rss" => 3.0 * 32.0 * 4096.0 * cpus,
-        "procmon.memory.rss" => 32.0 * 4096.0 * cpus,
+        "process.memory.usage" | "procmon.memory.peak_rss" => 3.0 * 32.0 * page * cpus,
+        "procmon.memory.rss" => 32.0 * page * cpus,
         "process.cpu.time" => 0.011,
         _ => 0.0,
     }

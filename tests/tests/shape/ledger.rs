@@ -44,51 +44,65 @@ pub fn ticks(objects: Vec<Object>) -> Vec<Tick> {
 pub struct Ledger {
     /// Everything is in groups, whoever has series of his own.
     groups: bool,
-    /// The frame before: its time, and the counters of its processes.
-    before: Option<(u64, BTreeMap<Process, Values>)>,
+    births: Option<Births>,
+    /// When the first frame was, and the one before.
+    frames: Option<[u64; 2]>,
+    /// The counters that were last seen of everybody.
+    last: BTreeMap<Process, Values>,
     /// How much counters of groups have grown.
     pub grown: Values,
 }
 
 impl Ledger {
     /// Of a run with groups.
-    pub fn of_groups() -> Self {
+    pub fn of_groups(births: Births) -> Self {
         Self {
             groups: true,
+            births: Some(births),
             ..Self::default()
+        }
+    }
+
+    /// What a process has done since it was last seen; a process that was never seen, since its
+    /// birth, unless that was before this time.
+    fn increment(&self, object: &Object, at_ms: u64) -> Values {
+        let now = values(object, Instrument::Counter);
+        let last = self.last.get(&process(object));
+        let is_older = |births: &Births| !births.is_after(object, at_ms);
+        match last {
+            None if self.births.as_ref().is_some_and(is_older) => Values::new(),
+            last => minus(&now, last),
         }
     }
 
     /// Asserts that the next frame adds up.
     pub fn check(&mut self, tick: &Tick, received: &Received) {
         self.levels(tick, received);
-        if let Some((before_ms, before)) = &self.before {
+        if let Some([first_ms, before_ms]) = self.frames {
             let mut whole = Values::new();
             let mut shown = Values::new();
             for object in &tick.live {
                 let process = process(object);
                 let now = values(object, Instrument::Counter);
-                let earlier = before.get(&process);
-                // One that is met later was born later: every process is watched.
-                let increment = minus(&now, earlier);
-                add(&mut whole, &increment);
+                let earlier = self.last.get(&process);
+                add(&mut whole, &self.increment(object, before_ms));
                 let Some(own) = received.process(tick.at_ms, &process) else {
                     continue;
                 };
                 agree(own, &now);
-                let own_before = received.process(*before_ms, &process);
+                let own_before = received.process(before_ms, &process);
                 if !self.groups && own_before.is_some() == earlier.is_some() {
                     add(&mut shown, &minus(&only_counters(own), own_before));
                 }
             }
             for object in &tick.ended {
                 let process = process(object);
-                let earlier = before.get(&process);
-                let increment = minus(&values(object, Instrument::Counter), earlier);
+                let earlier = self.last.get(&process);
+                let increment = self.increment(object, first_ms);
                 add(&mut whole, &increment);
                 let own = received.process(at_ms(object), &process);
                 if let Some(own) = own.filter(|_| !self.groups) {
-                    let own_before = received.process(*before_ms, &process);
+                    let own_before = received.process(before_ms, &process);
                     assert!(own_before.is_some(), "{process:?} ends as it began: folded");
                     add(&mut shown, &minus(&only_counters(own), own_before));
                 } else if !self.groups && earlier.is_none() {
@@ -98,9 +112,9 @@ impl Ledger {
             }
             for (_, name) in received.groups_at(tick.at_ms) {
                 let now = only_counters(received.group(tick.at_ms, name));
-                let groups = received.groups_at(*before_ms);
+                let groups = received.groups_at(before_ms);
                 let was = groups.iter().any(|(_, before)| *before == name);
-                let before = was.then(|| received.group(*before_ms, name));
+                let before = was.then(|| received.group(before_ms, name));
                 let increment = minus(&now, before);
                 assert!(
                     increment.values().all(|n| *n >= 0),
@@ -118,7 +132,9 @@ impl Ledger {
         }
         let live = tick.live.iter();
         let live = live.map(|object| (process(object), values(object, Instrument::Counter)));
-        self.before = Some((tick.at_ms, live.collect()));
+        self.last.extend(live);
+        let first = self.frames.map_or(tick.at_ms, |[first, _]| first);
+        self.frames = Some([first, tick.at_ms]);
     }
 
     fn levels(&self, tick: &Tick, received: &Received) {
@@ -144,6 +160,44 @@ impl Ledger {
             tick.at_ms
         );
     }
+}
+
+/// Turns creation times, which are of a boot time in whole seconds, into times since boot.
+pub struct Births {
+    /// What creation times begin at, ms since 1970.
+    zero_ms: u64,
+    /// When the clock of boot time was 0, ms since 1970.
+    boot_ms: u64,
+}
+
+impl Births {
+    /// As a process shows it that is there now.
+    pub fn of(pid: u32, objects: &[Object]) -> Self {
+        let object = objects.iter().find(|object| object.pid == pid).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields = stat.rsplit(") ").next().unwrap();
+        let start_ticks: u64 = fields.split(' ').nth(19).unwrap().parse().unwrap();
+        Self {
+            zero_ms: milliseconds(&object.creation_time) - start_ticks * 10,
+            boot_ms: now_ms(libc::CLOCK_REALTIME) - now_ms(libc::CLOCK_BOOTTIME),
+        }
+    }
+
+    /// Whether a process was born after this time.
+    fn is_after(&self, object: &Object, at_ms: u64) -> bool {
+        let born_ms = milliseconds(&object.creation_time) - self.zero_ms;
+        born_ms + 10 > at_ms - self.boot_ms
+    }
+}
+
+fn now_ms(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: it writes to our timespec.
+    assert_eq!(unsafe { libc::clock_gettime(clock, &mut time) }, 0);
+    (time.tv_sec * 1_000 + time.tv_nsec / 1_000_000) as u64
 }
 
 fn process(object: &Object) -> Process {

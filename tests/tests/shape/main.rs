@@ -9,7 +9,10 @@ use procmon_tests::{
     Collector, Point, Procmon, Program, Protocol, Victim, jsonl, need, program::SOON, storm, victim,
 };
 
-use crate::{ledger::Ledger, received::Received};
+use crate::{
+    ledger::{Births, Ledger},
+    received::Received,
+};
 
 /// Frames that are compared.
 const TICKS: usize = 6;
@@ -90,8 +93,9 @@ fn groups_take_the_place_of_processes_and_add_up_to_the_whole() {
     crowd.wait_ready(1).unwrap();
     let (points, text) = run(&collector, &["--group-by", "executable"], lives);
     let received = Received::of(&points);
-    let mut ledger = Ledger::of_groups();
-    for tick in ledger::ticks(jsonl::parse(&text).unwrap()) {
+    let objects = jsonl::parse(&text).unwrap();
+    let mut ledger = Ledger::of_groups(Births::of(crowd.pid(), &objects));
+    for tick in ledger::ticks(objects) {
         assert!(received.processes_at(tick.at_ms).is_empty());
         let names: BTreeSet<&str> = tick.live.iter().map(|one| one.executable()).collect();
         let groups = received.groups_at(tick.at_ms);

@@ -18,16 +18,20 @@ pub enum Series {
     /// Linux 6.12
     #[value(name = "6.12")]
     V6_12,
+    /// Linux 6.12 with pages of 16 KiB, for arm64: on demand only
+    #[value(name = "6.12-16k")]
+    V6_12Pages16,
 }
 
 impl Series {
-    /// All of them.
+    /// Those of every architecture.
     pub const ALL: [Self; 2] = [Self::V6_1, Self::V6_12];
 
     fn meta_package(self, arch: Arch) -> String {
         match self {
             Self::V6_1 => format!("linux-image-cloud-{arch}"),
             Self::V6_12 => format!("linux-image-6.12-cloud-{arch}"),
+            Self::V6_12Pages16 => format!("linux-image-6.12-{arch}-16k"),
         }
     }
 }
@@ -37,6 +41,7 @@ impl fmt::Display for Series {
         f.write_str(match self {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
+            Self::V6_12Pages16 => "6.12-16k",
         })
     }
 }

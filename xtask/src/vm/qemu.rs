@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Guest;
+use super::{Guest, kernel::Series};
 use crate::{arch::Arch, packages, shell};
 
 /// `rcu_expedited`: else detaching forty programs takes seconds of grace periods.
@@ -28,8 +28,8 @@ const PANIC: &str = "Kernel panic - not syncing: ";
 struct Machine {
     program: &'static str,
     package: &'static str,
-    /// The machine and its processor.
-    kind: [&'static str; 4],
+    kind: &'static str,
+    processor: &'static str,
     /// The second serial port, the first being the kernel's.
     port: &'static [&'static str],
     command_line: &'static str,
@@ -40,7 +40,8 @@ struct Machine {
 const AMD64: Machine = Machine {
     program: "qemu-system-x86_64",
     package: "qemu-system-x86",
-    kind: ["-machine", "q35", "-cpu", "max"],
+    kind: "q35",
+    processor: "max",
     port: &["-serial", "stdio"],
     command_line: "console=ttyS0 tsc=reliable",
 };
@@ -49,7 +50,8 @@ const AMD64: Machine = Machine {
 const ARM64: Machine = Machine {
     program: "qemu-system-aarch64",
     package: "qemu-system-arm",
-    kind: ["-machine", "virt", "-cpu", "cortex-a72"],
+    kind: "virt",
+    processor: "cortex-a72",
     port: &[
         "-chardev",
         "stdio,id=port",
@@ -114,8 +116,13 @@ pub fn boot(boot: &Boot<'_>, mut line: impl FnMut(&str)) -> Result<()> {
         .with_context(|| format!("cannot write {}", initramfs.display()))?;
     let machine = machine(boot.guest.arch);
     let mut command = command(boot.guest.arch)?;
+    let processor = match boot.guest.series {
+        // The usual one has pages of 4 and 64 KiB only (TGran16 in ID_AA64MMFR0_EL1).
+        Series::V6_12Pages16 => "max,pauth-impdef=on",
+        _ => machine.processor,
+    };
     command
-        .args(machine.kind)
+        .args(["-machine", machine.kind, "-cpu", processor])
         .args(["-accel", "tcg,thread=single", "-m", "1024"])
         .args(["-smp", &boot.guest.cpus.to_string()])
         .args(["-nodefaults", "-no-user-config", "-display", "none"])

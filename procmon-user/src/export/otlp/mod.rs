@@ -70,11 +70,19 @@ impl OtlpExporter {
         })
     }
 
-    /// Encodes a view and queues it. Never waits for the network.
+    /// Encodes a view and queues it. A view of one batch never waits for the
+    /// network. That of a great host is made no faster than a network that works
+    /// takes it, so that it is never in memory as a whole; one that does not
+    /// work is not waited for.
     pub fn consume(&mut self, view: &View) {
-        for batch in self.encoder.encode(view) {
-            self.queue.push(batch);
-        }
+        let queue = &self.queue;
+        let mut first = true;
+        self.encoder.encode_each(view, |batch| {
+            if !std::mem::take(&mut first) {
+                queue.await_room();
+            }
+            queue.push(batch);
+        });
         self.series
             .store(self.encoder.live_series(), Ordering::Relaxed);
     }

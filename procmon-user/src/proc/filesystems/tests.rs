@@ -134,7 +134,7 @@ fn a_mount_that_hangs_is_left_out_said_once_and_asked_once() {
     assert_eq!(scene.errors.as_slice(), [("filesystems", "timeout", 5)]);
     let said = scene.errors.take_new();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].starts_with("/far (ext4, /dev/vda1) has not said"));
+    assert!(said[0].starts_with("/far (ext4, /dev/vda1) does not say"));
 
     scene.fake.hang(&far, false);
     for _ in 0..3 {

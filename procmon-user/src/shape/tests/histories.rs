@@ -32,9 +32,15 @@ enum Event {
         who: usize,
         work: Work,
     },
-    /// It is gone, and nobody knows how.
+    /// It has no thread left, and its exit record is not there yet.
     Vanishes {
         who: usize,
+    },
+    /// One that is gone comes back.
+    Returns,
+    /// One that is gone ends after all.
+    EndsLate {
+        work: Work,
     },
 }
 
@@ -65,7 +71,9 @@ fn event() -> impl Strategy<Value = Event> {
         8 => (who.clone(), work()).prop_map(|(who, work)| Event::Works { who, work }),
         1 => (who.clone(), 0..4u8).prop_map(|(who, executable)| Event::Exec { who, executable }),
         2 => (who.clone(), work()).prop_map(|(who, work)| Event::Ends { who, work }),
-        1 => who.prop_map(|who| Event::Vanishes { who }),
+        2 => who.prop_map(|who| Event::Vanishes { who }),
+        1 => Just(Event::Returns),
+        1 => work().prop_map(|work| Event::EndsLate { work }),
     ]
 }
 
@@ -86,6 +94,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 /// The processes there are.
 struct World {
     live: Vec<ProcessSample>,
+    gone: Vec<ProcessSample>,
     ended: Vec<ProcessSample>,
     second: u64,
     next_pid: u32,
@@ -98,7 +107,12 @@ impl World {
         loop {
             self.next_pid = 2 + (self.next_pid + 1) % 20;
             let pid = self.next_pid;
-            if self.live.iter().all(|live| live.id.pid != pid) {
+            if self
+                .live
+                .iter()
+                .chain(&self.gone)
+                .all(|one| one.id.pid != pid)
+            {
                 let mut sample = process(pid, born);
                 // No two of the same pid start in the same tick of the clock.
                 self.births += 1;
@@ -149,8 +163,15 @@ impl World {
                 do_work(&mut sample, work);
                 self.end(sample);
             }
-            Event::Vanishes { who } if count > 0 => {
-                self.live.swap_remove(who % count);
+            Event::Vanishes { who } if count > 0 && self.gone.len() < 4 => {
+                self.gone.push(self.live.swap_remove(who % count));
+            }
+            Event::Returns if count < 15 => self.live.extend(self.gone.pop()),
+            Event::EndsLate { work } => {
+                if let Some(mut sample) = self.gone.pop() {
+                    do_work(&mut sample, work);
+                    self.end(sample);
+                }
             }
             _ => {}
         }
@@ -198,11 +219,12 @@ fn do_work(sample: &mut ProcessSample, work: Work) {
 /// What the collector knows and what is true, tick by tick.
 #[derive(Default)]
 struct Ledger {
-    /// The frame before.
-    before: BTreeMap<ProcessId, Values>,
+    /// What was last seen of everybody.
+    last: BTreeMap<ProcessId, Values>,
     own_before: Vec<ProcessId>,
     groups_before: BTreeMap<String, Values>,
     at_boot_ns: Option<u64>,
+    first_boot_ns: Option<u64>,
 }
 
 impl Ledger {
@@ -222,11 +244,13 @@ impl Ledger {
             let id = sample.id;
             let values = values(sample, Sum);
             let mut increment = Values::new();
-            let is_new = self
-                .at_boot_ns
-                .is_some_and(|at| id.start_ticks * 10_000_000 > at);
-            let in_frame_before = self.before.get(&id);
-            if let Some(before) = in_frame_before {
+            let since = match has_ended {
+                true => self.first_boot_ns,
+                false => self.at_boot_ns,
+            };
+            let is_new = since.is_some_and(|at| id.start_ticks * 10_000_000 > at);
+            let last = self.last.get(&id);
+            if let Some(before) = last {
                 add(&mut increment, &values, 1);
                 add(&mut increment, before, -1);
             } else if is_new {
@@ -235,13 +259,11 @@ impl Ledger {
             add(&mut whole, &increment, 1);
             let in_own = match has_ended {
                 true => own_ended.contains(&id),
-                false if in_frame_before.is_some() => {
-                    own.contains(&id) && self.own_before.contains(&id)
-                }
+                false if last.is_some() => own.contains(&id) && self.own_before.contains(&id),
                 false => own.contains(&id),
             };
             // What procmon.exited.* alone have.
-            let brief = has_ended && in_frame_before.is_none();
+            let brief = has_ended && last.is_none();
             if !with_groups && (in_own || brief) {
                 add(&mut shown, &increment, 1);
             }
@@ -261,10 +283,11 @@ impl Ledger {
             groups.insert(group.name.to_string(), values);
         }
         assert_eq!(without_zeros(shown), without_zeros(whole));
-        self.before = now;
+        self.last.extend(now);
         self.own_before = own;
         self.groups_before = groups;
         self.at_boot_ns = Some(frame.at_boot_ns);
+        self.first_boot_ns.get_or_insert(frame.at_boot_ns);
     }
 
     fn check_levels(&self, view: &View, with_groups: bool) {
@@ -299,7 +322,7 @@ proptest! {
         ticks in prop::collection::vec(prop::collection::vec(event(), 0..12), 1..20),
     ) {
         let mut shaped = Shaped::new(settings);
-        let mut world = World { live: vec![], ended: vec![], second: 20, next_pid: 0, births: 0 };
+        let mut world = World { live: vec![], gone: vec![], ended: vec![], second: 20, next_pid: 0, births: 0 };
         let mut ledger = Ledger::default();
         for events in &ticks {
             for event in events {

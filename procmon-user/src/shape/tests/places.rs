@@ -93,6 +93,20 @@ fn a_process_with_series_of_its_own_takes_its_past_in_other_not_along() {
 }
 
 #[test]
+fn who_ends_late_ends_in_other() {
+    let mut shaped = Shaped::new(top(1));
+    let ended = |pid, cpu| vec![fixture::ended(with(pid, 0, cpu), 22 * SECOND, 0)];
+    shaped.next(vec![with(1, 9, 10), with(2, 1, 10)], vec![]);
+    // Both have no thread left; their records come one and two ticks after.
+    shaped.next(vec![with(3, 1, 10)], vec![]);
+    let view = shaped.next(vec![with(3, 1, 10)], ended(2, 12));
+    let other = |view: &View| view.folding.groups[0].sum.totals.on_cpu_ns;
+    assert_eq!(other(&view), Some(2));
+    let view = shaped.next(vec![with(3, 1, 10)], ended(1, 15));
+    assert_eq!((other(&view), view.own_ended().count()), (Some(2 + 5), 0));
+}
+
+#[test]
 fn a_cap_folds_the_least_important_and_holds() {
     let live: Vec<_> = (1..=200).map(|pid| with(pid, u64::from(pid), 0)).collect();
     let each = cap::of_process(&live[0], &Default::default(), 0);

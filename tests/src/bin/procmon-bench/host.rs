@@ -27,7 +27,7 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     let mut kernel = watched::load(ALL, Probes::All, &[])?;
     let mut read = Vec::new();
     for _ in 0..=rounds {
-        read.push(cpu_ms(|| Ok(kernel.snapshot().map(drop)?))?);
+        read.push(cpu_ms(|| Ok(kernel.meet_all()?))?);
     }
     kernel.detach_in_background();
     let mut roads = [

@@ -37,6 +37,6 @@ pub fn load(scope: Scope, probes: Probes, pids: &[u32]) -> Result<Kernel> {
     for pid in pids {
         kernel.want(*pid)?;
     }
-    kernel.snapshot()?;
+    kernel.meet_all()?;
     Ok(kernel)
 }

@@ -38,7 +38,7 @@ pub const KINDS: &[Kind] = &[
         "connect",
         "N",
         "1 TCP socket that listens (IPv6), N connections to it, both ends, kept",
-        |_, a| connect(a.n, |ends| forget(ends)),
+        |_, a| connect(a.n, forget),
     ),
     once(
         "half-close",

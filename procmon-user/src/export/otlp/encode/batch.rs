@@ -68,10 +68,16 @@ impl Writer {
         });
     }
 
-    pub(super) fn finish(&mut self) -> Vec<Batch> {
+    /// Hands out the bodies that are complete.
+    pub(super) fn take_complete(&mut self) -> impl Iterator<Item = Batch> {
+        self.batches.drain(..)
+    }
+
+    /// Completes the body at hand, and hands out what there is.
+    pub(super) fn finish(&mut self) -> impl Iterator<Item = Batch> {
         if !self.buffer.is_empty() {
             self.cut();
         }
-        std::mem::take(&mut self.batches)
+        self.batches.drain(..)
     }
 }

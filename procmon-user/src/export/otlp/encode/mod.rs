@@ -5,6 +5,7 @@
 //! they are, over gRPC and HTTP alike.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use procmon_common::Feature;
@@ -15,7 +16,7 @@ use crate::analysis::Derived;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
 use crate::process::select::Matched;
-use crate::process::{Metadata, ProbeCounters, ProcessId, ProcessSample};
+use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessSample};
 use crate::shape::View;
 
 mod batch;
@@ -46,7 +47,7 @@ pub struct Encoder {
     temporality: Temporality,
     series: Series,
     message: Message,
-    tracked: HashMap<ProcessId, Tracked>,
+    tracked: ByProcess<Box<Tracked>>,
     groups: HashMap<GroupId, TrackedGroup>,
     views: u64,
     live_series: u64,
@@ -65,7 +66,7 @@ struct Tracked {
     since_unix_ns: [u64; 1 + Feature::COUNT],
     sent: SeriesSet,
     /// Kept for delta temporality only.
-    last: HashMap<SeriesId, Last>,
+    last: HashMap<SeriesId, Last, foldhash::fast::RandomState>,
     /// Its first deltas would tell again what a group's have told: it was
     /// folded until now.
     begins_without: bool,
@@ -85,7 +86,7 @@ impl Encoder {
             temporality: settings.temporality,
             series: Series::default(),
             message: Message::new(settings.temporality),
-            tracked: HashMap::new(),
+            tracked: ByProcess::default(),
             groups: HashMap::new(),
             views: 0,
             live_series: 0,
@@ -93,26 +94,35 @@ impl Encoder {
         }
     }
 
-    /// The batches of a view: live processes, then those that have ended, then
-    /// groups.
+    /// The batches of a view, all at once.
     pub fn encode(&mut self, view: &View) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        self.encode_each(view, |batch| batches.push(batch));
+        batches
+    }
+
+    /// The batches of a view, each as soon as it is complete: live processes,
+    /// then those that have ended, then groups.
+    pub fn encode_each(&mut self, view: &View, mut take: impl FnMut(Batch)) {
         let frame = &view.frame;
         self.views += 1;
         self.live_series = 0;
+        let mut all = std::mem::take(&mut self.tracked);
         for own in view.own_series() {
-            let sample = own.sample;
-            let mut tracked = self.track(sample, own.was_folded, frame.at_unix_ns);
-            let derived = Some(own.derived);
-            self.live_series += self.values(&mut tracked, sample, derived, frame.at_unix_ns);
+            let (sample, derived) = (own.sample, Some(own.derived));
+            let tracked = self.track(&mut all, sample, own.was_folded, frame.at_unix_ns);
+            self.live_series += self.values(tracked, sample, derived, frame.at_unix_ns);
             tracked.begins_without = false;
-            self.tracked.insert(sample.id, tracked);
+            self.writer.take_complete().for_each(&mut take);
         }
+        self.tracked = all;
         for sample in view.own_ended() {
             self.exited(sample, frame.at_unix_ns);
+            self.writer.take_complete().for_each(&mut take);
         }
         self.vanished(frame.at_unix_ns);
         self.live_series += self.groups(view);
-        self.writer.finish()
+        self.writer.finish().for_each(&mut take);
     }
 
     /// How many series the last view's live processes have.
@@ -120,40 +130,54 @@ impl Encoder {
         self.live_series
     }
 
-    /// What is remembered of a process, up to date. It is out of the table
-    /// until it is put back.
-    fn track(&mut self, sample: &ProcessSample, was_folded: bool, at_unix_ns: u64) -> Tracked {
-        let mut tracked = match self.tracked.remove(&sample.id) {
-            Some(tracked) if tracked.is_described_by(sample) => tracked,
-            Some(mut tracked) => {
-                let resource = encoded_resource(&self.resources, sample);
-                if tracked.resource != resource {
-                    // An exec or a rule made it a new resource: the old one's series end.
-                    self.end(&tracked, at_unix_ns);
-                    tracked.sent = SeriesSet::default();
-                    tracked.resource = resource;
-                }
-                tracked.metadata = Arc::clone(&sample.metadata);
-                tracked.matched.clone_from(&sample.matched);
+    /// What is remembered of a process, up to date; `all` is the table, which
+    /// is out of its place meanwhile.
+    fn track<'a>(
+        &mut self,
+        all: &'a mut ByProcess<Box<Tracked>>,
+        sample: &ProcessSample,
+        was_folded: bool,
+        at_unix_ns: u64,
+    ) -> &'a mut Tracked {
+        let tracked = match all.entry(sample.id) {
+            Entry::Occupied(known) => {
+                let tracked = known.into_mut();
+                self.follow(tracked, sample, at_unix_ns);
                 tracked
             }
-            None => Tracked {
+            Entry::Vacant(place) => place.insert(Box::new(Tracked {
                 metadata: Arc::clone(&sample.metadata),
                 matched: sample.matched.clone(),
                 resource: encoded_resource(&self.resources, sample),
                 created_unix_ns: sample.created_unix_ns,
                 since_unix_ns: [0; 1 + Feature::COUNT],
                 sent: SeriesSet::default(),
-                last: HashMap::new(),
+                last: HashMap::default(),
                 begins_without: was_folded,
                 seen: 0,
-            },
+            })),
         };
         tracked.seen = self.views;
         if let Some(probes) = &sample.probes {
             tracked.begin_anew(probes, &self.series);
         }
         tracked
+    }
+
+    /// Takes over what a process is now.
+    fn follow(&mut self, tracked: &mut Tracked, sample: &ProcessSample, at_unix_ns: u64) {
+        if tracked.is_described_by(sample) {
+            return;
+        }
+        let resource = encoded_resource(&self.resources, sample);
+        if tracked.resource != resource {
+            // An exec or a rule made it a new resource: the old one's series end.
+            self.end(tracked, at_unix_ns);
+            tracked.sent = SeriesSet::default();
+            tracked.resource = resource;
+        }
+        tracked.metadata = Arc::clone(&sample.metadata);
+        tracked.matched.clone_from(&sample.matched);
     }
 
     /// Writes the values of a process; returns how many points that were.
@@ -213,9 +237,12 @@ impl Encoder {
             return;
         }
         let end = sample.exit.map_or(at_unix_ns, |exit| exit.at_unix_ns);
-        let mut tracked = self.track(sample, false, at_unix_ns);
-        self.values(&mut tracked, sample, None, end);
-        self.end(&tracked, at_unix_ns.max(end + END_AFTER_NS));
+        let mut all = std::mem::take(&mut self.tracked);
+        let tracked = self.track(&mut all, sample, false, at_unix_ns);
+        self.values(tracked, sample, None, end);
+        self.end(tracked, at_unix_ns.max(end + END_AFTER_NS));
+        all.remove(&sample.id);
+        self.tracked = all;
     }
 
     /// Processes that are in the view no more, and of whose end nothing is

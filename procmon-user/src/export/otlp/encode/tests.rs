@@ -430,7 +430,7 @@ fn values_above_what_otlp_can_say_are_the_largest_it_can() {
 }
 
 #[test]
-fn no_batch_of_5000_processes_passes_3_mib_and_none_is_lost() {
+fn no_batch_of_5000_processes_passes_1_mib_and_none_is_lost() {
     let processes: Vec<_> = (1..=5000).map(chosen).collect();
     let view = view(10, processes, vec![]);
     let mut encoder = encoder();
@@ -438,7 +438,7 @@ fn no_batch_of_5000_processes_passes_3_mib_and_none_is_lost() {
         let batches = encoder.encode(&view);
         assert!(batches.len() > 1);
         for batch in &batches {
-            assert!(batch.body.len() <= 3 << 20, "{} bytes", batch.body.len());
+            assert!(batch.body.len() <= 1 << 20, "{} bytes", batch.body.len());
         }
         let pids: Vec<_> = decode(&batches).iter().map(pid).collect();
         assert_eq!(pids, (1..=5000).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -53,6 +53,12 @@ impl Backoff {
     }
 }
 
+/// Batches that wait while a network that works takes another.
+const AHEAD: usize = 1;
+/// How long such a network may take for a batch before it counts as one that
+/// does not work.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+
 /// What was still waiting at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
@@ -80,6 +86,8 @@ struct Shared {
     state: Mutex<State>,
     /// Something came, or the end was announced.
     wake: Notify,
+    /// A try is over.
+    tried: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +97,10 @@ struct State {
     /// The first batch is on its way: it is not dropped any more.
     sending: bool,
     ending: bool,
+    /// The last try failed, or takes longer than is waited for.
+    stuck: bool,
+    /// Batches that were delivered or refused.
+    settled: u64,
     /// Whether it was said that batches are dropped, since one was delivered.
     overflow_said: bool,
     health: ExporterHealth,
@@ -129,6 +141,7 @@ impl Queue {
                 ..State::default()
             }),
             wake: Notify::new(),
+            tried: Condvar::new(),
         });
         let sender = Sender {
             shared: Arc::clone(&shared),
@@ -140,6 +153,24 @@ impl Queue {
         Self {
             sender: runtime.spawn(sender.run()),
             shared,
+        }
+    }
+
+    /// Waits while [`AHEAD`] batches wait already, as long as one after the
+    /// other is taken off: where the network does not work, not at all. Blocks
+    /// the thread.
+    pub fn await_room(&self) {
+        let mut state = self.shared.state();
+        while !state.stuck && state.waiting.len() >= AHEAD + usize::from(state.sending) {
+            let settled = state.settled;
+            let unchanged = |state: &mut State| state.settled == settled && !state.stuck;
+            let waited = self
+                .shared
+                .tried
+                .wait_timeout_while(state, STUCK_AFTER, unchanged);
+            let (now, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = now;
+            state.stuck |= waited.timed_out();
         }
     }
 
@@ -251,7 +282,9 @@ impl<T: Transport> Sender<T> {
         state.sending = false;
         if let Err(Failure::Retryable { after, reason }) = outcome {
             state.health.retried += 1;
+            state.stuck = true;
             drop(state);
+            shared.tried.notify_all();
             self.failures += 1;
             if self.failures == 1 {
                 log::warn!(
@@ -263,6 +296,9 @@ impl<T: Transport> Sender<T> {
             return Some((Instant::now(), after.map_or(Wait::Backoff, Wait::AskedFor)));
         }
         state.remove(0);
+        state.settled += 1;
+        state.stuck = false;
+        shared.tried.notify_all();
         let refusal = match outcome {
             Ok(accepted) if accepted.rejected_points == 0 => {
                 state.health.sent += 1;

@@ -282,3 +282,55 @@ async fn a_change_is_said_once_and_not_for_each_batch() {
         ]
     );
 }
+
+/// Pushes ten batches, no faster than there is room, on a thread of its own.
+async fn push_ten(queue: Queue) -> Queue {
+    let pushing = tokio::task::spawn_blocking(move || {
+        for _ in 0..10 {
+            queue.await_room();
+            queue.push(batch("ten bytes."));
+        }
+        queue
+    });
+    pushing.await.expect("a thread that ends")
+}
+
+#[tokio::test]
+async fn a_network_that_works_is_waited_for_and_loses_nothing_of_what_does_not_fit() {
+    // Room for three of the ten.
+    let (queue, mut tries) = queue([never(), partly(1)], 30);
+    let health = queue.health();
+    let queue = push_ten(queue).await;
+    queue.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(bodies(&mut tries).await.len(), 10);
+    let health = health.get();
+    assert_eq!((health.sent, health.rejected, health.dropped), (8, 2, 0));
+}
+
+#[tokio::test]
+async fn a_network_that_fails_is_not_waited_for() {
+    let (queue, _tries) = queue((0..1000).map(|_| later(None)), 30);
+    let health = queue.health();
+    let queue = push_ten(queue).await;
+    assert_eq!(health.get().dropped, 7);
+    queue.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_network_that_hangs_is_waited_for_once() {
+    let (given, _tries) = mpsc::unbounded_channel();
+    let hanging = Script {
+        outcomes: VecDeque::new(),
+        given,
+        takes: Duration::from_secs(600),
+    };
+    let name = "test".to_owned();
+    let queue = Queue::start(hanging, name, 30, Backoff::default(), &Handle::current());
+    let health = queue.health();
+    let begun = std::time::Instant::now();
+    let queue = push_ten(queue).await;
+    // Not once for each of the seven that do not fit.
+    assert!(begun.elapsed() < 5 * STUCK_AFTER, "{:?}", begun.elapsed());
+    assert_eq!(health.get().dropped, 7);
+    queue.shutdown(Duration::ZERO).await;
+}

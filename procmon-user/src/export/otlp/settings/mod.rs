@@ -24,6 +24,9 @@ pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4317";
 pub const DEFAULT_HTTP_ENDPOINT: &str = "http://127.0.0.1:4318";
 /// How long one try may take, unless said otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request: collectors take 4 MiB (gRPC's own limit); of a great
+/// host's tick, only some requests are in memory at a time.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// What OTLP is spoken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +250,7 @@ impl Settings {
             },
             service_instance: file.service_instance.unwrap_or(true),
             queue_bytes: 16 << 20,
-            batch_bytes: 3 << 20,
+            batch_bytes: BATCH_BYTES,
         }))
     }
 

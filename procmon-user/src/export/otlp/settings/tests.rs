@@ -267,7 +267,7 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(settings.resource_attributes, []);
     assert!(settings.service_instance);
     assert_eq!(settings.queue_bytes, 16 * 1024 * 1024);
-    assert_eq!(settings.batch_bytes, 3 * 1024 * 1024);
+    assert_eq!(settings.batch_bytes, 1024 * 1024);
 }
 
 #[test]
