@@ -76,7 +76,7 @@ fn all_mistakes_of_all_rules_are_told() {
         "f:2:29: rule 2: profile: not in this version",
         "f:3:3: rule 3: a single value is no rule",
         "f:4:29: rule 4: target is empty",
-        "f:5:33: rule 5: attributes: \"process.pid\" is one that procmon fills in",
+        "f:5:34: rule 5: attributes: \"process.pid\" is one that procmon fills in",
     ];
     assert_eq!(found.len(), wanted.len(), "{found:#?}");
     for (found, wanted) in found.iter().zip(wanted) {
