@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     // clap leaves everything after the first option it does not know to us.
     let given = |flag: &str| options.rest.iter().any(|word| word == flag);
     let write = options.write || given("--write");
-    let peers = options.peers || given("--peers");
+    let with_peers = options.peers || given("--peers");
     let ours = ["--write", "--peers"];
     let passed = options
         .rest
@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .env("VICTIM_BIN", release.join("victim"))
         .current_dir(workspace::root());
     let mut itself = "cargo xtask bench --write";
-    if peers {
+    if with_peers {
         command.arg("--peers").envs(peers::environment());
         itself = "cargo xtask bench --peers --write";
     }
