@@ -84,11 +84,13 @@ fn settings() -> impl Strategy<Value = Settings> {
         1 => Just(Some(GroupBy::Tree)),
     ];
     let max_series = prop_oneof![Just(None), (LEAST_SERIES..300).prop_map(Some)];
-    (0..4usize, group_by, max_series).prop_map(|(top, group_by, max_series)| Settings {
-        top,
-        group_by,
-        max_series,
-    })
+    (0..4usize, group_by, max_series)
+        .prop_map(|(top, group_by, max_series)| Settings {
+            top,
+            group_by,
+            max_series,
+        })
+        .prop_filter("nothing is folded", |settings| !settings.sends_all())
 }
 
 /// The processes there are.
