@@ -30,7 +30,7 @@ fn id_in(tree: Tree, ids: CgroupIds) -> u64 {
 }
 
 fn entry(kernel: &mut Kernel, pid: u32) -> ProcessEntry {
-    kernel.snapshot().unwrap();
+    kernel.meet_all().unwrap();
     kernel.entry(pid).unwrap()
 }
 

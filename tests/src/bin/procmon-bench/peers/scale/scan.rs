@@ -51,7 +51,11 @@ pub fn by_kernel(rounds: usize) -> Result<(f64, usize)> {
     let (mut times, mut processes) = (Vec::new(), 0);
     for _ in 0..=rounds {
         times.push(cpu_ms(|| {
-            processes = kernel.snapshot()?.len();
+            processes = 0;
+            let mut pass = kernel.pass()?;
+            while pass.next_process()?.is_some() {
+                processes += 1;
+            }
             Ok(())
         })?);
     }
