@@ -7,7 +7,7 @@ use std::time::Duration;
 use procmon_common::Loss;
 
 use crate::kernel::ProbeStatus;
-use crate::process::ProcessSample;
+use crate::process::{ProcessId, ProcessSample};
 use crate::rollup::Exited;
 
 /// Everything that was read at one tick. Immutable; shared by all consumers.
@@ -26,6 +26,9 @@ pub struct Frame {
     /// Processes that ended since the last frame, in the order of their ends,
     /// with their final totals.
     pub exited: Vec<ProcessSample>,
+    /// Processes that are not live any more and not told as ended yet: a later
+    /// frame will have their final totals.
+    pub ending: Vec<ProcessId>,
     /// How procmon itself does.
     pub agent: Arc<AgentHealth>,
 }

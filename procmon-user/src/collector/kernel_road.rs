@@ -255,9 +255,14 @@ impl KernelRoad {
         }
         for process in threadless {
             let id = entry_id(&process.entry);
-            if !ended.contains(&id) && self.is_unknown(&process.entry) {
-                // A zombie from before: all its threads had ended. Of any other, met between
-                // its last thread and its record, the record is on its way.
+            if ended.contains(&id) {
+                continue;
+            }
+            if !self.is_unknown(&process.entry) {
+                // Met between its last thread and its record, which is on its way.
+                seen.ending.push(id);
+            } else {
+                // A zombie from before: all its threads had ended.
                 self.kernel.forget(id.pid);
                 self.waited_for.remove(&id.pid);
                 seen.ended.push(self.zombie(&process, now_ns, errors));
@@ -519,17 +524,22 @@ impl KernelRoad {
         for id in vanished {
             // Its record may be on its way between the two reads; the entry is
             // in the map until then.
-            let Some(entry) = self.kernel.entry(id.pid) else {
-                continue;
-            };
-            if entry_id(&entry) != id || exists(&self.root, id.pid) {
+            let entry = self.kernel.entry(id.pid);
+            let entry = entry.filter(|entry| entry_id(entry) == id);
+            if entry.is_some() && exists(&self.root, id.pid) {
                 continue;
             }
             // Its parent may have waited for it before its last switch, and its
             // record comes any moment. By the next tick it has come.
             if self.missing.insert(id) {
+                seen.ending.push(id);
                 continue;
             }
+            let Some(entry) = entry else {
+                // Its record was lost, which is counted where that happens.
+                self.forget(id);
+                continue;
+            };
             warn!("process {} ended unseen: its totals may be short", id.pid);
             self.kernel.forget(id.pid);
             self.waited_for.remove(&id.pid);

@@ -291,6 +291,12 @@ impl Collector {
                 exited.push(sample);
             }
         }
+        for id in &seen.ending {
+            self.selector.keep_in_mind(*id);
+            if let Some(known) = self.known.get_mut(id) {
+                known.tick = self.tick;
+            }
+        }
         self.selector.end();
         self.roll_up(&exited);
         let host = self.host(begin, seen.states);
@@ -316,6 +322,7 @@ impl Collector {
             host,
             processes: live,
             exited,
+            ending: seen.ending,
             agent: Arc::new(agent),
         };
         self.tick += 1;

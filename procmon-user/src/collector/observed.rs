@@ -97,6 +97,9 @@ pub struct Seen {
     pub live: Vec<Observed>,
     /// Processes that ended since the last tick, in the order of their ends.
     pub ended: Vec<Observed>,
+    /// Processes that have no thread any more, and whose exit records are on
+    /// their way.
+    pub ending: Vec<ProcessId>,
     /// All processes of the host by state, where they were seen on the way.
     pub states: Option<StateCounts>,
 }

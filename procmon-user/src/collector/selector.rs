@@ -94,6 +94,13 @@ impl Selector {
         self.known.retain(|_, judged| judged.pass == self.pass);
     }
 
+    /// A process was not in the pass, but its end is to come.
+    pub fn keep_in_mind(&mut self, id: ProcessId) {
+        if let Some(judged) = self.known.get_mut(&id) {
+            judged.pass = self.pass;
+        }
+    }
+
     /// Whether a process is kept; what rules say of it is put into `sample`. One
     /// that has ended is kept when it was at any time, or would be now.
     pub fn keeps(&mut self, root: &ProcRoot, sample: &mut ProcessSample) -> bool {

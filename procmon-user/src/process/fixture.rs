@@ -74,6 +74,7 @@ pub fn frame(boot_ns: u64, processes: Vec<ProcessSample>, exited: Vec<ProcessSam
         },
         processes,
         exited,
+        ending: vec![],
         agent: Arc::default(),
     }
 }

@@ -153,6 +153,7 @@ pub fn view_with(
         },
         processes,
         exited,
+        ending: vec![],
         agent: Arc::new(AgentHealth {
             tick_duration: Duration::from_millis(3),
             cpu_ns: SECOND,

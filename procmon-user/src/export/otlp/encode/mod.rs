@@ -16,7 +16,7 @@ use crate::analysis::Derived;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
 use crate::process::select::Matched;
-use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessSample};
+use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessId, ProcessSample};
 use crate::shape::View;
 
 mod batch;
@@ -120,7 +120,7 @@ impl Encoder {
             self.exited(sample, frame.at_unix_ns);
             self.writer.take_complete().for_each(&mut take);
         }
-        self.vanished(frame.at_unix_ns);
+        self.vanished(&frame.ending, frame.at_unix_ns);
         self.live_series += self.groups(view);
         self.writer.finish().for_each(&mut take);
     }
@@ -246,8 +246,13 @@ impl Encoder {
     }
 
     /// Processes that are in the view no more, and of whose end nothing is
-    /// known.
-    fn vanished(&mut self, at_unix_ns: u64) {
+    /// known or to come.
+    fn vanished(&mut self, ending: &[ProcessId], at_unix_ns: u64) {
+        for id in ending {
+            if let Some(tracked) = self.tracked.get_mut(id) {
+                tracked.seen = self.views;
+            }
+        }
         let mut gone: Vec<_> = self
             .tracked
             .iter()

@@ -541,6 +541,24 @@ fn a_process_that_vanishes_ends_its_series_at_the_tick() {
 }
 
 #[test]
+fn a_process_whose_end_is_to_come_has_its_final_values_before_its_series_end() {
+    let mut encoder = encoder();
+    encoder.encode(&view(10, vec![sample(7)], vec![]));
+    let mut between = view(11, vec![], vec![]);
+    let frame = Arc::get_mut(&mut between.frame).expect("nobody else has it");
+    frame.ending.push(sample(7).id);
+    assert_eq!(encoder.encode(&between), []);
+    let end = BOOT + 11 * SECOND;
+    let view = view(12, vec![], vec![exited(sample(7), end)]);
+    let [values, ends] = &decode(&encoder.encode(&view))[..] else {
+        panic!("values, then ends")
+    };
+    assert!(points(values).iter().all(|(_, point)| point.time == end));
+    let ended = |(_, point): &(_, Point)| point.value == Shown::Ended;
+    assert!(points(ends).iter().all(ended));
+}
+
+#[test]
 fn a_process_of_no_frame_goes_out_only_when_it_was_chosen() {
     let end = BOOT + 10 * SECOND;
     let mut encoder = encoder();
