@@ -9,6 +9,9 @@ use crate::support::{one_frame, value};
 /// What the machine may take or give back between a frame and the readings around it.
 const SLACK: f64 = 64.0 * 1024.0 * 1024.0;
 
+/// A key and its value.
+type Attribute = (&'static str, &'static str);
+
 /// /proc/meminfo in bytes.
 fn meminfo() -> BTreeMap<String, f64> {
     let text = fs::read_to_string("/proc/meminfo").unwrap();
@@ -21,7 +24,7 @@ fn meminfo() -> BTreeMap<String, f64> {
 }
 
 /// Numbers that only grow: by metric and attributes, in the metric's unit.
-fn growing() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, f64)> {
+fn growing() -> Vec<(&'static str, Vec<Attribute>, f64)> {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let line = |name: &str| {
         let line = stat
@@ -81,7 +84,7 @@ fn at(points: &[Point], metric: &str, attributes: &[(&str, &str)]) -> f64 {
 }
 
 /// The gauges by metric, attributes, and the line of /proc/meminfo that tells the same.
-const LINES: [(&str, &[(&str, &str)], &str); 9] = [
+const LINES: [(&str, &[Attribute], &str); 9] = [
     (
         "system.memory.usage",
         &[("system.memory.state", "free")],
