@@ -27,34 +27,29 @@ pub fn bench_wakeup(_: BtfTracePointContext) -> i32 {
     look()
 }
 
-/// sched_process_fork, nothing.
-#[btf_tracepoint(function = "sched_process_fork")]
-pub fn empty_sched_process_fork(_: BtfTracePointContext) -> i32 {
-    0
+/// Programs that do nothing, on the hooks of those that do.
+macro_rules! empty {
+    ($($program:ident at $hook:tt,)+) => {
+        $(
+            #[doc = concat!($hook, ", nothing.")]
+            #[btf_tracepoint(function = $hook)]
+            pub fn $program(_: BtfTracePointContext) -> i32 {
+                0
+            }
+        )+
+    };
 }
 
-/// sched_process_exec, nothing.
-#[btf_tracepoint(function = "sched_process_exec")]
-pub fn empty_sched_process_exec(_: BtfTracePointContext) -> i32 {
-    0
-}
-
-/// sched_switch, nothing.
-#[btf_tracepoint(function = "sched_switch")]
-pub fn empty_sched_switch(_: BtfTracePointContext) -> i32 {
-    0
-}
-
-/// sock_send_length, nothing.
-#[btf_tracepoint(function = "sock_send_length")]
-pub fn empty_sock_send_length(_: BtfTracePointContext) -> i32 {
-    0
-}
-
-/// sock_recv_length, nothing.
-#[btf_tracepoint(function = "sock_recv_length")]
-pub fn empty_sock_recv_length(_: BtfTracePointContext) -> i32 {
-    0
+empty! {
+    empty_sched_process_fork at "sched_process_fork",
+    empty_sched_process_exec at "sched_process_exec",
+    empty_sched_switch at "sched_switch",
+    empty_sock_send_length at "sock_send_length",
+    empty_sock_recv_length at "sock_recv_length",
+    empty_cgroup_mkdir at "cgroup_mkdir",
+    empty_cgroup_rename at "cgroup_rename",
+    empty_cgroup_rmdir at "cgroup_rmdir",
+    empty_cgroup_attach_task at "cgroup_attach_task",
 }
 
 /// syscalls:sys_exit_* and other tracepoints, nothing.

@@ -12,7 +12,7 @@ pub fn script(exists: impl Fn(&str) -> bool) -> String {
     let mut script = format!("interval:s:1 {{ printf(\"{ATTACHED}\\n\"); }}\n");
     for probe in PROBES {
         match probe.hook {
-            Hook::BtfTracepoint(tracepoint) => script += sched(tracepoint),
+            Hook::BtfTracepoint(tracepoint) => script += &by_name(tracepoint),
             Hook::BtfTracepointOr { tracepoint, .. } => {
                 script += &format!(
                     "tracepoint:sock:{tracepoint} /args->ret >= 0/ {{ @{tracepoint}[pid] = sum(args->ret); \
@@ -43,9 +43,13 @@ pub fn script(exists: impl Fn(&str) -> bool) -> String {
     script
 }
 
-/// Off-CPU time by reason at a switch, and births and execs.
-fn sched(tracepoint: &str) -> &'static str {
-    match tracepoint {
+/// Off-CPU time by reason at a switch, births and execs, and what becomes of
+/// control groups.
+fn by_name(tracepoint: &str) -> String {
+    if tracepoint.starts_with("cgroup_") {
+        return format!("tracepoint:cgroup:{tracepoint} {{ @{tracepoint} = count(); }}\n");
+    }
+    let line = match tracepoint {
         "sched_switch" => {
             "tracepoint:sched:sched_switch {
     @switches[args->prev_pid, args->prev_state] = count();
@@ -60,7 +64,8 @@ fn sched(tracepoint: &str) -> &'static str {
         }
         "sched_process_exec" => "tracepoint:sched:sched_process_exec { @execs[pid] = count(); }\n",
         _ => "",
-    }
+    };
+    line.to_owned()
 }
 
 #[cfg(test)]
