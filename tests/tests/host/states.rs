@@ -43,14 +43,23 @@ fn truth() -> BTreeMap<&'static str, f64> {
     counts
 }
 
-/// The same as procmon tells it; it is one of the processes, and so is who asks file systems.
+/// The same as procmon tells it.
 fn seen(collector: &Collector, road: &[&str]) -> BTreeMap<&'static str, f64> {
     let points = one_frame(collector, road);
     let of = |state| value(&points, METRIC, &[("process.state", state)]).unwrap();
     let states = ["running", "sleeping", "stopped", "defunct"].map(of);
-    let all = states.iter().sum::<f64>() - 2.0;
-    BTreeMap::from([("all", all), ("stopped", states[2]), ("defunct", states[3])])
+    BTreeMap::from([
+        ("all", states.iter().sum()),
+        ("stopped", states[2]),
+        ("defunct", states[3]),
+    ])
 }
+
+/// Parents with a zombie each.
+const PARENTS: usize = 40;
+/// How many processes of others may come, go or wait to be reaped between two readings, procmon's
+/// own among them, and how many may be hidden from iterators (docs/counting.md).
+const OTHERS: f64 = 12.0;
 
 #[test]
 fn processes_are_counted_by_state_kernel_threads_and_zombies_too() {
@@ -58,22 +67,31 @@ fn processes_are_counted_by_state_kernel_threads_and_zombies_too() {
     let stopped: Vec<Victim> = (0..3)
         .map(|_| Victim::start("print-ready kill=SIGSTOP").unwrap())
         .collect();
-    let parents: Vec<Victim> = (0..2)
-        .map(|_| Victim::start("zombie print-ready wait").unwrap())
-        .collect();
-    for parent in &parents {
-        wait_zombie(parent.zombie().unwrap());
-    }
     wait_until("stopped", || truth()["stopped"] >= stopped.len() as f64);
-    assert!(truth()["defunct"] >= parents.len() as f64);
     for road in ROADS {
-        // Other programs' processes come and go: a count that stands between two equal ones is
-        // right.
-        let agreed = (0..30).any(|_| {
-            let (before, seen, after) = (truth(), seen(&collector, road), truth());
-            before == after && seen == after
+        // A reading between which and /proc's nobody else starts a crowd.
+        let agrees = (0..10).any(|_| {
+            let without = (seen(&collector, road), truth());
+            let parents: Vec<Victim> = (0..PARENTS)
+                .map(|_| Victim::start("zombie print-ready wait").unwrap())
+                .collect();
+            for parent in &parents {
+                wait_zombie(parent.zombie().unwrap());
+            }
+            let with = (seen(&collector, road), truth());
+            for parent in parents {
+                parent.finish().unwrap();
+            }
+            let near = |seen: f64, truth: f64| (seen - truth).abs() <= OTHERS;
+            let more = |state: &str| with.0[state] - without.0[state];
+            [&without, &with].iter().all(|(seen, truth)| {
+                seen["stopped"] == truth["stopped"]
+                    && near(seen["defunct"], truth["defunct"])
+                    && near(seen["all"], truth["all"])
+            }) && near(more("defunct"), PARENTS as f64)
+                && near(more("all"), 2.0 * PARENTS as f64)
         });
-        assert!(agreed, "{road:?}: the states never agreed with /proc");
+        assert!(agrees, "{road:?}: the states never agreed with /proc");
     }
     for mut victim in stopped {
         victim.program().signal(libc::SIGKILL).unwrap();

@@ -43,7 +43,7 @@ pub const KINDS: &[Kind] = &[
         help: "N forks of children that sleep until this one ends",
         run: Run::Repeat(|_, _| {
             child(|| {
-                call(libc::SYS_pause, [0; 6]);
+                call(libc::SYS_ppoll, [0; 6]);
             });
         }),
     },
