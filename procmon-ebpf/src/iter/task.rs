@@ -288,12 +288,17 @@ unsafe fn describe(record: *mut LeaderRecord, task: Object, tgid: u32, dead: boo
 unsafe fn memory(record: *mut LeaderRecord, mm: Object) {
     // SAFETY: the caller's.
     unsafe {
-        let first = config!(rss_offset) as usize;
-        let stride = config!(rss_stride) as usize;
-        (*record).rss_pages[0] = load_at(mm, first);
-        (*record).rss_pages[1] = load_at(mm, first + stride);
-        (*record).rss_pages[2] = load_at(mm, first + 2 * stride);
-        (*record).rss_pages[3] = load_at(mm, first + 3 * stride);
+        if config!(rss_stride) as usize == size_of::<u64>() {
+            // Before Linux 6.2: an array of a typedef, which the verifier does not look through.
+            resident(record, mm);
+        } else {
+            let first = config!(rss_offset) as usize;
+            let stride = config!(rss_stride) as usize;
+            (*record).rss_pages[0] = load_at(mm, first);
+            (*record).rss_pages[1] = load_at(mm, first + stride);
+            (*record).rss_pages[2] = load_at(mm, first + 2 * stride);
+            (*record).rss_pages[3] = load_at(mm, first + 3 * stride);
+        }
         (*record).total_vm_pages = load(mm, Field::MmTotalVm);
         (*record).hiwater_rss_pages = load(mm, Field::MmHighRss);
         (*record).page_table_bytes = load(mm, Field::MmPageTables);
@@ -308,15 +313,27 @@ unsafe fn memory(record: *mut LeaderRecord, mm: Object) {
 unsafe fn memory_of_other(record: *mut LeaderRecord, mm: Object) {
     // SAFETY: the caller's; without mm all reads as zeros.
     unsafe {
+        resident(record, mm);
+        (*record).total_vm_pages = peek(mm, Field::MmTotalVm);
+        (*record).hiwater_rss_pages = peek(mm, Field::MmHighRss);
+        (*record).page_table_bytes = peek(mm, Field::MmPageTables);
+    }
+}
+
+/// Resident pages by kind, behind any pointer.
+///
+/// # Safety
+/// As [`describe`].
+#[inline(always)]
+unsafe fn resident(record: *mut LeaderRecord, mm: Object) {
+    // SAFETY: the caller's; without mm all reads as zeros.
+    unsafe {
         let first = config!(rss_offset) as usize;
         let stride = config!(rss_stride) as usize;
         (*record).rss_pages[0] = peek_at(mm, first);
         (*record).rss_pages[1] = peek_at(mm, first + stride);
         (*record).rss_pages[2] = peek_at(mm, first + 2 * stride);
         (*record).rss_pages[3] = peek_at(mm, first + 3 * stride);
-        (*record).total_vm_pages = peek(mm, Field::MmTotalVm);
-        (*record).hiwater_rss_pages = peek(mm, Field::MmHighRss);
-        (*record).page_table_bytes = peek(mm, Field::MmPageTables);
     }
 }
 
