@@ -15,6 +15,7 @@ use log::warn;
 
 use crate::analysis::Rates;
 use crate::collector::{Collector, Missed};
+use crate::heap;
 use crate::shape::Shaper;
 pub use consumers::{Consumer, spawn};
 pub use control::Control;
@@ -75,6 +76,7 @@ fn collect(
 ) -> Result<()> {
     let mut rates = Rates::default();
     let mut missed = Missed::default();
+    let mut is_first = true;
     loop {
         missed.frames = views.dropped();
         let frame = Arc::new(collector.tick(missed)?);
@@ -94,6 +96,9 @@ fn collect(
                 _ => return Ok(()),
             },
         };
+        if std::mem::take(&mut is_first) {
+            heap::let_go_of_the_start();
+        }
         missed.ticks += u64::from(next == Next::Tick && schedule.is_late());
         missed.ticks += schedule.take_left_out();
         if next == Next::Last {

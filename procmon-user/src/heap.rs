@@ -1,4 +1,5 @@
-//! How the C library's allocator is to behave.
+//! How the C library's allocator is to behave, and what of the program stays
+//! resident.
 //!
 //! A tick of a great host takes tens of megabytes for as long as it is made and
 //! sent. They are to go back to the system then, not to stay for the next one.
@@ -8,9 +9,10 @@
 #[cfg(target_env = "gnu")]
 const MAPPED_FROM: i32 = 2 << 20;
 /// What may stay free at the end of the heap: the bodies of requests, of 1 MiB
-/// each, come again and again.
+/// each, come again and again. More of it saves a tick of 2,000 processes 3 % of
+/// its time, and costs it a fifth of its resident memory.
 #[cfg(target_env = "gnu")]
-const KEPT: i32 = 4 << 20;
+const KEPT: i32 = 2 << 20;
 
 /// Sets the allocator up; once, before there are threads.
 pub fn settle() {
@@ -32,4 +34,48 @@ pub fn trim() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Lets go of what only the start needed; once, when the first tick is over.
+pub fn let_go_of_the_start() {
+    trim();
+    // SAFETY: the function is of the type that dl_iterate_phdr(3) calls.
+    unsafe {
+        libc::dl_iterate_phdr(Some(let_go_of_code), std::ptr::null_mut());
+    }
+}
+
+/// Lets go of the resident pages of an object's code and constants, and ends the
+/// walk: the first one is the program itself. They stay in the page cache;
+/// those that are needed come back from there, at the price of a minor fault.
+unsafe extern "C" fn let_go_of_code(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: dl_iterate_phdr(3) gives an object that is loaded, and its headers.
+    let (base, headers) = unsafe {
+        let object = &*object;
+        let number = usize::from(object.dlpi_phnum);
+        let headers = std::slice::from_raw_parts(object.dlpi_phdr, number);
+        (object.dlpi_addr, headers)
+    };
+    // SAFETY: sysconf(3) cannot fail here.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.cast_unsigned();
+    for header in headers {
+        // What may be written holds addresses that were put in at start.
+        if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let begin = (base + header.p_vaddr).next_multiple_of(page);
+        let end = (base + header.p_vaddr + header.p_memsz) / page * page;
+        if begin < end {
+            // SAFETY: whole pages of a file that is mapped, and that nobody has
+            // written to: they read the same afterwards (madvise(2)).
+            unsafe {
+                libc::madvise(begin as *mut _, (end - begin) as usize, libc::MADV_DONTNEED);
+            }
+        }
+    }
+    1
 }

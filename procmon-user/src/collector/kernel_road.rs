@@ -18,7 +18,7 @@ use crate::kernel::{
     Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, Sums, executable,
 };
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::{ByProcess, Cgroups, Groups, ProcessId, Totals};
+use crate::process::{ByProcess, Cgroups, Groups, Pids, ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -243,7 +243,8 @@ impl KernelRoad {
     /// Reads all counted processes and the ends since the last tick.
     pub fn observe(&mut self, now_ns: u64, errors: &mut ReadErrors) -> Result<Seen, CollectError> {
         let mut seen = Seen::default();
-        let mut present = HashSet::with_capacity(self.accounts.len());
+        let mut present = Pids::default();
+        present.reserve(self.accounts.len());
         let threadless = self.pass(now_ns, errors, &mut seen, &mut present)?;
         self.absorb();
         self.take_what_was_deferred();
@@ -284,7 +285,7 @@ impl KernelRoad {
         now_ns: u64,
         errors: &mut ReadErrors,
         seen: &mut Seen,
-        present: &mut HashSet<u32>,
+        present: &mut Pids,
     ) -> Result<Vec<SnapshotProcess>, CollectError> {
         let (mut threadless, mut threaded) = (Vec::new(), Vec::new());
         let mut pass = self.kernel.pass()?;
@@ -316,7 +317,7 @@ impl KernelRoad {
     /// entry.
     fn observe_hidden(
         &mut self,
-        present: &HashSet<u32>,
+        present: &Pids,
         now_ns: u64,
         errors: &mut ReadErrors,
         seen: &mut Seen,
@@ -390,7 +391,7 @@ impl KernelRoad {
     }
 
     /// Whether a process that /proc lists has no entry, though it should.
-    fn is_stray(&self, pid: u32, present: &HashSet<u32>) -> bool {
+    fn is_stray(&self, pid: u32, present: &Pids) -> bool {
         !present.contains(&pid)
             && self.kernel.entry(pid).is_none()
             && read_totals(&self.root, pid, &mut ReadErrors::default())
@@ -510,7 +511,7 @@ impl KernelRoad {
     /// had lost track of one of its threads. It ends here, its end unknown.
     fn notice_vanished(
         &mut self,
-        present: &HashSet<u32>,
+        present: &Pids,
         ended: &HashSet<ProcessId>,
         now_ns: u64,
         seen: &mut Seen,

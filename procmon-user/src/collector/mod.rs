@@ -30,7 +30,7 @@ use crate::kernel::{self, KernelError, ProbeStatus, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
 use crate::process::{
-    ByProcess, Groups, Metadata, MetadataReader, ProcessSample, StateCounts, Told,
+    ByProcess, Groups, Metadata, MetadataReader, ProcessSample, SharedMetadata, StateCounts, Told,
 };
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -112,6 +112,7 @@ pub struct Collector {
     root: ProcRoot,
     times: Times,
     metadata: MetadataReader,
+    shared: SharedMetadata,
     extras: Extras,
     known: ByProcess<Known>,
     health: Health,
@@ -157,6 +158,7 @@ impl Collector {
             selector: Selector::new(selection.conditions().cloned()),
             selection,
             metadata: MetadataReader::new(root.clone()),
+            shared: SharedMetadata::default(),
             root,
             times,
             extras: Extras::default(),
@@ -410,7 +412,7 @@ impl Collector {
         }
         let groups = self.groups(observed);
         let before = self.known.get(&observed.id).map(|known| &*known.metadata);
-        let metadata = Arc::new(match observed.end {
+        let metadata = match observed.end {
             // A zombie that was never seen alive, and that /proc alone tells of.
             Some(_) if observed.executable.is_none() && before.is_none() => {
                 self.metadata
@@ -432,7 +434,8 @@ impl Collector {
                 }
                 read
             }
-        });
+        };
+        let metadata = self.shared.share(metadata);
         self.known.insert(
             observed.id,
             Known {
@@ -455,12 +458,13 @@ impl Collector {
         let Some(known) = self.known.get_mut(&observed.id) else {
             return Arc::default();
         };
-        let metadata = Arc::make_mut(&mut known.metadata);
+        let mut metadata = Metadata::clone(&known.metadata);
         match groups {
             Some(groups) => metadata.move_to(groups),
             // Where it was is not where it is.
             None => (metadata.cgroup, metadata.unit) = (None, None),
         }
+        known.metadata = self.shared.share(metadata);
         known.cgroups = observed.cgroups;
         Arc::clone(&known.metadata)
     }

@@ -106,8 +106,7 @@ pub const KEYS: &[Key] = &[
     ),
     key!(
         kernel.events_buffer,
-        "Size of the ring buffer for the ends of processes; `auto` is 8 MiB with `--all`, else \
-         1 MiB."
+        "Size of the ring buffer for the ends of processes; `auto` is 1 MiB."
     ),
     otlp!(
         endpoint,

@@ -29,12 +29,10 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Default size of the ring buffer when every process is counted, whose ends
-/// wait for the next tick or for an eighth of it, bytes. Twice the buffer is
-/// mapped, and so resident, from the start.
-const EVENTS_BUFFER: u32 = 4 << 20;
-/// The same for the few that were chosen: each end is read at once.
-const FEW_EVENTS_BUFFER: u32 = 1 << 20;
+/// Default size of the ring buffer, bytes. Twice the buffer is mapped, and so
+/// resident, from the start. Ends that come faster than it is read wait in the
+/// map for the tick.
+const EVENTS_BUFFER: u32 = 1 << 20;
 
 /// Whom the kernel half counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,10 +117,7 @@ impl Kernel {
             .sizes
             .max_processes
             .unwrap_or_else(default_processes);
-        let events_buffer = options.sizes.events_buffer.unwrap_or(match options.scope {
-            Scope::All { .. } => EVENTS_BUFFER,
-            Scope::Chosen | Scope::Exec => FEW_EVENTS_BUFFER,
-        });
+        let events_buffer = options.sizes.events_buffer.unwrap_or(EVENTS_BUFFER);
         let settings = Settings(settings(&options, &offsets, events_buffer));
         let mut loader = EbpfLoader::new();
         loader

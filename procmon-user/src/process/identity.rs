@@ -1,6 +1,6 @@
 //! A process is its pid and its start: a reused pid is a new process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 /// Ticks a second of the times /proc shows (`USER_HZ`): 100 on every
@@ -31,6 +31,9 @@ impl ProcessId {
 /// What is kept by process. Its keys are the kernel's: a hash that withstands
 /// attackers would take longer for nothing.
 pub type ByProcess<T> = HashMap<ProcessId, T, foldhash::fast::RandomState>;
+
+/// Pids of the present, hashed in the same way.
+pub type Pids = HashSet<u32, foldhash::fast::RandomState>;
 
 /// Turns times since boot into times of day.
 ///

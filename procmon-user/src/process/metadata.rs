@@ -12,7 +12,7 @@ use crate::proc::{
 /// What is known of a process beside its numbers. What could not be read is
 /// `None`. Strings from the kernel may be any bytes: they are kept as UTF-8
 /// with U+FFFD for what is not, control characters included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Metadata {
     /// Base name of the executable (`mm->exe_file`'s dentry); a kernel
     /// thread's comm.

@@ -12,13 +12,15 @@ pub mod metadata;
 pub mod owners;
 pub mod sample;
 pub mod select;
+pub mod shared;
 pub mod signal;
 pub mod state;
 
 pub use cgroups::Cgroups;
 pub use connections::{ConnectionState, Connections};
 pub use groups::Groups;
-pub use identity::{ByProcess, Clock, ProcessId};
+pub use identity::{ByProcess, Clock, Pids, ProcessId};
 pub use metadata::{Metadata, MetadataReader, Told};
 pub use sample::{Exit, Histogram, MappingUsage, ProbeCounters, ProcessSample, Totals};
+pub use shared::SharedMetadata;
 pub use state::{State, StateCounts};

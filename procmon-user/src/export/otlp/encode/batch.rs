@@ -22,6 +22,8 @@ pub(super) struct Writer {
     buffer: BytesMut,
     points: u64,
     batches: Vec<Batch>,
+    /// The end of each `Resource`: what all have.
+    host: Vec<u8>,
     /// The end of each `ResourceMetrics`.
     schema: Vec<u8>,
     /// How long the last body was: about what the next one needs.
@@ -29,7 +31,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(limit: usize) -> Self {
+    /// `host` is encoded: the resources that are written leave it out.
+    pub(super) fn new(limit: usize, host: Vec<u8>) -> Self {
         let mut schema = Vec::new();
         prost::encoding::string::encode(3, &SCHEMA_URL.to_owned(), &mut schema);
         Self {
@@ -37,6 +40,7 @@ impl Writer {
             buffer: BytesMut::new(),
             points: 0,
             batches: Vec::new(),
+            host,
             schema,
             expected: 0,
         }
@@ -44,7 +48,9 @@ impl Writer {
 
     pub(super) fn write(&mut self, resource: &[u8], scope: &[u8], points: u64) {
         let scope_field = 1 + encoded_len_varint(scope.len() as u64) + scope.len();
-        let len = resource.len() + scope_field + self.schema.len();
+        let whole_resource = resource.len() + self.host.len();
+        let resource_field = 1 + encoded_len_varint(whole_resource as u64) + whole_resource;
+        let len = resource_field + scope_field + self.schema.len();
         let whole = 1 + encoded_len_varint(len as u64) + len;
         if !self.buffer.is_empty() && self.buffer.len() + whole > self.limit {
             self.cut();
@@ -53,7 +59,9 @@ impl Writer {
             self.buffer.reserve(self.expected);
         }
         begin(1, len, &mut self.buffer);
+        begin(1, whole_resource, &mut self.buffer);
         self.buffer.put_slice(resource);
+        self.buffer.put_slice(&self.host);
         begin(2, scope.len(), &mut self.buffer);
         self.buffer.put_slice(scope);
         self.buffer.put_slice(&self.schema);

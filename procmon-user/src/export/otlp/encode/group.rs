@@ -21,7 +21,7 @@ pub(super) type GroupId = (&'static str, Arc<str>);
 /// What is remembered of a group.
 #[derive(Debug)]
 pub(super) struct TrackedGroup {
-    /// Field 1 of its `ResourceMetrics`, encoded.
+    /// Its `Resource`, encoded, without the host that all have.
     resource: Box<[u8]>,
     start_unix_ns: u64,
     sent: SeriesSet,
@@ -63,10 +63,8 @@ impl Encoder {
 
     fn new_group(&self, group: &Group) -> TrackedGroup {
         let resource = self.resources.of_group(group.by, &group.name);
-        let mut bytes = Vec::new();
-        prost::encoding::message::encode(1, &resource, &mut bytes);
         TrackedGroup {
-            resource: bytes.into_boxed_slice(),
+            resource: resource.encode_to_vec().into_boxed_slice(),
             start_unix_ns: group.sum.created_unix_ns,
             sent: SeriesSet::default(),
             last: HashMap::new(),

@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use procmon_common::Feature;
+use prost::Message as _;
 
 use super::host::HostIdentity;
 use super::settings::{Settings, Temporality};
@@ -59,7 +60,7 @@ pub struct Encoder {
 struct Tracked {
     metadata: Arc<Metadata>,
     matched: Option<Arc<Matched>>,
-    /// Field 1 of its `ResourceMetrics`, encoded.
+    /// Its `Resource`, encoded, without the host that all have.
     resource: Box<[u8]>,
     created_unix_ns: u64,
     /// When the probes' sums began, of the features last.
@@ -77,12 +78,12 @@ struct Tracked {
 impl Encoder {
     /// An encoder for the processes of `host`.
     pub fn new(settings: &Settings, host: HostIdentity) -> Self {
+        let resources = Resources::new(
+            host,
+            &settings.resource_attributes,
+            settings.service_instance,
+        );
         Self {
-            resources: Resources::new(
-                host,
-                &settings.resource_attributes,
-                settings.service_instance,
-            ),
             temporality: settings.temporality,
             series: Series::default(),
             message: Message::new(settings.temporality),
@@ -90,7 +91,8 @@ impl Encoder {
             groups: HashMap::new(),
             views: 0,
             live_series: 0,
-            writer: Writer::new(settings.batch_bytes),
+            writer: Writer::new(settings.batch_bytes, resources.of_host().encode_to_vec()),
+            resources,
         }
     }
 
@@ -338,9 +340,7 @@ fn is_same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
 }
 
 fn encoded_resource(resources: &Resources, sample: &ProcessSample) -> Box<[u8]> {
-    let mut bytes = Vec::new();
-    prost::encoding::message::encode(1, &resources.of(sample), &mut bytes);
-    bytes.into_boxed_slice()
+    resources.of(sample).encode_to_vec().into_boxed_slice()
 }
 
 #[cfg(test)]

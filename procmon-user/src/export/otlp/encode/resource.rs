@@ -36,7 +36,22 @@ impl Resources {
         }
     }
 
-    /// The resource of a process.
+    /// What the resources of all processes and groups have: who the host is.
+    /// It comes after what is theirs alone.
+    pub fn of_host(&self) -> Resource {
+        let mut attributes = Attributes(Vec::new());
+        attributes.string("host.name", self.host.name.as_deref());
+        attributes.string("host.id", self.host.id.as_deref());
+        let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
+        attributes.string("host.arch", arch);
+        attributes.string("os.type", Some("linux"));
+        Resource {
+            attributes: attributes.0,
+            ..Resource::default()
+        }
+    }
+
+    /// The resource of a process, without its host.
     pub fn of(&self, sample: &ProcessSample) -> Resource {
         let metadata = &sample.metadata;
         let matched = sample.matched.as_deref();
@@ -54,7 +69,6 @@ impl Resources {
         attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
         let task = matched.and_then(|matched| matched.task_id.as_deref());
         attributes.string("procmon.task.id", task);
-        self.host(&mut attributes);
         if self.service_instance {
             let instance = instance_id(&self.host, sample.id.pid, &created);
             let name = target.or(executable).or(Some("unknown_service"));
@@ -67,26 +81,18 @@ impl Resources {
         self.complete(attributes, ruled)
     }
 
-    /// The resource of a group of processes: `by` and `name` tell it.
+    /// The resource of a group of processes, without its host: `by` and `name`
+    /// tell it.
     pub fn of_group(&self, by: &str, name: &str) -> Resource {
         let mut attributes = Attributes(Vec::with_capacity(8 + self.extra.len()));
         attributes.string("procmon.group.by", Some(by));
         attributes.string("procmon.group.name", Some(name));
-        self.host(&mut attributes);
         if self.service_instance {
             let instance = uuid(&self.host, &format!("{by},{name}"));
             attributes.string("service.name", Some(name));
             attributes.string("service.instance.id", Some(&instance));
         }
         self.complete(attributes, &[])
-    }
-
-    fn host(&self, attributes: &mut Attributes) {
-        attributes.string("host.name", self.host.name.as_deref());
-        attributes.string("host.id", self.host.id.as_deref());
-        let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
-        attributes.string("host.arch", arch);
-        attributes.string("os.type", Some("linux"));
     }
 
     /// Adds what a rule and what the environment say. No key is there twice.

@@ -286,12 +286,12 @@ fn a_resource_is_exactly_what_the_contract_says() {
         ("process.user.id", Any::IntValue(1000)),
         ("container.id", text("c0ffee")),
         ("k8s.pod.uid", text("0b1c")),
+        ("service.name", text("program-7")),
+        ("service.instance.id", text(&instance)),
         ("host.name", text("db1")),
         ("host.id", text("0123456789abcdef0123456789abcdef")),
         ("host.arch", text("amd64")),
         ("os.type", text("linux")),
-        ("service.name", text("program-7")),
-        ("service.instance.id", text(&instance)),
     ]
     .map(|(key, value)| (key.to_owned(), value));
     assert_eq!(attributes(&resource), expected);
