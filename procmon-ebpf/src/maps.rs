@@ -3,12 +3,12 @@
 use core::ptr;
 
 use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, bpf_map_type};
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
 use aya_ebpf::macros::btf_map;
 use procmon_common::config::SYSCALL_NUMBERS;
 use procmon_common::records::LeaderRecord;
-use procmon_common::{Features, Loss, ProcessEntry, ThreadState};
+use procmon_common::{Features, Loss, OomStat, ProcessEntry, ThreadState};
 
 use crate::atomic;
 use crate::offsets::Object;
@@ -23,6 +23,12 @@ pub static COUNTERS: HashMap<u32, ProcessEntry, 65536, { BPF_F_NO_PREALLOC as us
 /// [`procmon_common::CgroupRecord`]s.
 #[btf_map]
 pub static EVENTS: RingBuf<ProcessEntry, { 8 << 20 }> = RingBuf::new();
+
+/// What was said of a killed thread that is not the first of its process, by
+/// its id, until it ends: the tracepoint does not say whose it is. Those of
+/// processes that are not counted stay, and make room for later ones.
+#[btf_map]
+pub static HELD: LruHashMap<u32, [u64; OomStat::COUNT], 64> = LruHashMap::new();
 
 /// What was lost, by [`Loss`].
 #[btf_map]

@@ -10,7 +10,7 @@ use aya_log_ebpf::warn;
 use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
-use crate::maps::{COUNTERS, EVENTS, TEMPLATE, features, lose, thread_or_new};
+use crate::maps::{COUNTERS, EVENTS, HELD, TEMPLATE, features, lose, thread_or_new};
 use crate::offsets::{Object, address, load, peek, task_stat};
 use crate::{atomic, cgroups, events};
 
@@ -150,6 +150,29 @@ pub unsafe fn bury(entry: *mut ProcessEntry, task: Object) {
             atomic::add(&raw mut (*entry).dead[index], value);
         }
         index += 1;
+    }
+}
+
+/// Notes what was said of a thread by whose id its process was chosen to be
+/// killed for want of memory. The kernel may have taken the memory back before
+/// it notes the high-water mark (mm/oom_kill.c, oom_reaper): then no other
+/// number tells of it.
+///
+/// # Safety
+/// As [`track`].
+#[inline(always)]
+pub unsafe fn take_held(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's, and map values.
+    unsafe {
+        let signal: u64 = load(task, Field::TaskSignal);
+        if peek::<u64>(signal as Object, Field::SignalOomMm) == 0 {
+            return;
+        }
+        let pid: u32 = load(task, Field::TaskPid);
+        if let Some(held) = HELD.get_ptr(pid) {
+            (*entry).held = *held;
+            let _ = HELD.remove(pid);
+        }
     }
 }
 

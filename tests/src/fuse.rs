@@ -105,6 +105,28 @@ impl Drop for Fuse {
     }
 }
 
+/// Runs in a thread whose mounts nobody else sees; who is started there sees them.
+///
+/// # Panics
+/// When it may not have its own, and as what it runs does.
+pub fn with_own_mounts(run: impl FnOnce() + Send + 'static) {
+    let thread = thread::spawn(|| {
+        let root = c"/";
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        let nothing = std::ptr::null();
+        // SAFETY: unshare(2), and mount(2) with strings that outlive the call.
+        let done = unsafe {
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(nothing, root.as_ptr(), nothing, private, nothing.cast()) == 0
+        };
+        assert!(done, "{}", std::io::Error::last_os_error());
+        run();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
 struct Server {
     device: File,
     may_answer: Receiver<()>,

@@ -7,6 +7,7 @@
 //! whole CPU time.
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::{btf_tracepoint, tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
@@ -14,7 +15,7 @@ use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::records::{FAILURE_SLOTS, FailureSlot, state};
 use procmon_common::{Counter, Field, Loss, OomStat, ProcessEntry};
 
-use crate::maps::COUNTERS;
+use crate::maps::{COUNTERS, HELD};
 use crate::offsets::{Object, config, load, oom_stat};
 use crate::{count, process};
 
@@ -105,19 +106,27 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
 /// oom:mark_victim (mm/oom_kill.c): its first field, at byte 8 on every kernel,
 /// is the victim's pid; newer kernels say what it holds. The one who is out of
 /// memory is the current task, who need not be the victim. Of a process whose
-/// first thread has gone it names another thread: [`process::publish`] sees
-/// that one.
+/// first thread has gone it names another thread: [`process::take_held`] finds
+/// what was said of that one.
 #[tracepoint]
 pub fn oom_kill(ctx: TracePointContext) -> u32 {
     // SAFETY: the verifier checks the access against the context.
     let victim = unsafe { core::ptr::read_volatile(ctx.as_ptr().byte_add(8).cast::<u32>()) };
-    if let Some(entry) = COUNTERS.get_ptr_mut(victim) {
-        count::add(entry, Counter::OomKills, 1);
-        let mut index = 0;
-        while index < OomStat::COUNT {
-            // SAFETY: a map value, the tracepoint's record, an index in bounds.
-            unsafe { (*entry).held[index] = oom_stat(ctx.as_ptr().cast(), index) };
-            index += 1;
+    let mut held = [0; OomStat::COUNT];
+    let mut index = 0;
+    while index < OomStat::COUNT {
+        // SAFETY: the tracepoint's record, an index in bounds.
+        held[index] = unsafe { oom_stat(ctx.as_ptr().cast(), index) };
+        index += 1;
+    }
+    match COUNTERS.get_ptr_mut(victim) {
+        Some(entry) => {
+            count::add(entry, Counter::OomKills, 1);
+            // SAFETY: a map value.
+            unsafe { (*entry).held = held };
+        }
+        None => {
+            let _ = HELD.insert(victim, held, u64::from(BPF_ANY));
         }
     }
     0

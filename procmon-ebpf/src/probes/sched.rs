@@ -191,6 +191,7 @@ fn last_switch(task: Object) {
         if before != thread::DEAD {
             process::bury(entry, task);
         }
+        process::take_held(entry, task);
         if before == thread::ALIVE && atomic::decrement(&raw mut (*entry).threads) == 0 {
             process::publish(entry, task);
         }

@@ -1,7 +1,7 @@
 //! The road through the kernel half: one pass of the task iterator, and exit
 //! records.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use log::{debug, info, warn};
 use procmon_common::records::state;
@@ -22,6 +22,9 @@ use crate::process::{ByProcess, Cgroups, Groups, Pids, ProcessId, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// How long the record of a process that is gone is awaited, ns: a thread that
+/// has done all but its last switch may wait for a CPU.
+const RECORD_COMES_WITHIN_NS: u64 = 1_000_000_000;
 
 /// Reads the kernel half.
 pub struct KernelRoad {
@@ -37,8 +40,9 @@ pub struct KernelRoad {
     buffer: Vec<u8>,
     hidden: Hidden,
     gaps: Gaps,
-    /// Processes that were gone, without a record, at the last tick.
-    missing: HashSet<ProcessId>,
+    /// Processes that were gone without a record at the last tick, and since
+    /// when, ns of CLOCK_BOOTTIME.
+    missing: HashMap<ProcessId, u64>,
     changes: Vec<ProbeChange>,
     /// How many updates had found no entry when /proc was last searched.
     strays: u64,
@@ -79,7 +83,7 @@ impl KernelRoad {
             buffer: Vec::new(),
             hidden: Hidden::default(),
             gaps: Gaps::default(),
-            missing: HashSet::new(),
+            missing: HashMap::new(),
             changes: Vec::new(),
             strays: 0,
             cgroups: Cgroups::default(),
@@ -531,8 +535,9 @@ impl KernelRoad {
                 continue;
             }
             // Its parent may have waited for it before its last switch, and its
-            // record comes any moment. By the next tick it has come.
-            if self.missing.insert(id) {
+            // record comes any moment.
+            let since = *self.missing.entry(id).or_insert(now_ns);
+            if now_ns.saturating_sub(since) < RECORD_COMES_WITHIN_NS {
                 seen.ending.push(id);
                 continue;
             }

@@ -1,37 +1,16 @@
 //! File systems, and one that hangs.
 
-use std::{
-    collections::BTreeSet, ffi::CString, mem::MaybeUninit, path::Path, thread, time::Duration,
-};
+use std::{collections::BTreeSet, ffi::CString, mem::MaybeUninit, path::Path, time::Duration};
 
 use procmon_tests::{
     Collector, Point,
-    fuse::{BLOCK, BLOCKS, Fuse},
+    fuse::{BLOCK, BLOCKS, Fuse, with_own_mounts},
     need,
 };
 
 use crate::support::{FRAME, value, watch_all};
 
 const SOURCE: &str = "procmon-test:/far";
-
-/// Runs in a thread whose mounts nobody else sees; who is started there sees them.
-fn with_own_mounts(run: impl FnOnce() + Send + 'static) {
-    let thread = thread::spawn(|| {
-        let root = c"/";
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        let nothing = std::ptr::null();
-        // SAFETY: unshare(2), and mount(2) with strings that outlive the call.
-        let done = unsafe {
-            libc::unshare(libc::CLONE_NEWNS) == 0
-                && libc::mount(nothing, root.as_ptr(), nothing, private, nothing.cast()) == 0
-        };
-        assert!(done, "{}", std::io::Error::last_os_error());
-        run();
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
 
 /// Bytes by state of the file system at a place, at its last tick.
 fn last_room(points: &[Point], mountpoint: &str) -> Option<[f64; 3]> {

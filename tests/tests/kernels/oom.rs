@@ -9,8 +9,10 @@ use std::{
 use procmon_tests::{
     Procmon, Program,
     cgroup::{Cgroup, Controller},
+    fuse::{Fuse, with_own_mounts},
     jsonl::{self, Object},
     need, victim,
+    watching::wait_until,
 };
 
 use crate::{LIMIT, key};
@@ -34,48 +36,123 @@ fn an_oom_kill_is_the_victims_when_its_first_thread_has_gone() {
     assert_peak(&greedy);
 }
 
+/// A dying process waits two seconds for a file system, on a host under load for a CPU: then the
+/// kernel takes its memory, and no high-water mark has been noted.
+#[test]
+fn an_oom_kill_tells_what_a_victim_held_whose_memory_was_taken_before_it_could_end() {
+    with_own_mounts(|| {
+        for threads in ["", "leader-exit=0 "] {
+            let cgroup = need!(Cgroup::new("oom-reaped", &[Controller::Memory]));
+            let folder = tempfile::tempdir().unwrap();
+            let statfs = format!("statfs={}", folder.path().display());
+            let [mut greedy, mut modest] = start(
+                &cgroup,
+                [
+                    &format!("print-ready wait {threads}touch=50331648 {statfs}"),
+                    "print-ready wait touch=33554432 print-ready",
+                ],
+            );
+            let watched = Watched::new([&greedy, &modest]);
+            // procmon asks file systems too: at its first tick, and not again for ten seconds.
+            wait_until("the first tick", || watched.has_told());
+            let far = need!(Fuse::mount(folder.path(), "procmon-test:/oom").unwrap());
+            greedy.send(b"\n").unwrap();
+            wait_until("it waits for the file system", || far.asked() == 1);
+            modest.send(b"\n").unwrap();
+            // There is room for it once the memory has been taken.
+            let twice = |text: &str| text.matches("ready ").count() == 2;
+            modest.wait_for_stdout(LIMIT, twice).unwrap();
+            far.answer().unwrap();
+            let [greedy, modest] = watched.ends(&cgroup, greedy, modest);
+            assert_eq!(greedy.get("procmon.oom_kills"), Some(1.0));
+            assert_eq!(modest.get("procmon.oom_kills"), Some(0.0));
+            if tracepoint_tells() {
+                assert_peak(&greedy);
+            }
+        }
+    });
+}
+
 /// The last objects of one that is killed by what it does, and of one that looks on in the same
 /// cgroup.
 fn watch(cgroup: &Cgroup, operations: &str) -> [Object; 2] {
+    let operations = format!("print-ready wait {operations}");
+    let [mut greedy, modest] = start(cgroup, [&operations, "print-ready wait"]);
+    let watched = Watched::new([&greedy, &modest]);
+    greedy.send(b"\n").unwrap();
+    watched.ends(cgroup, greedy, modest)
+}
+
+/// Victims in a cgroup that has less memory than they want, ready.
+fn start(cgroup: &Cgroup, operations: [&str; 2]) -> [Program; 2] {
     cgroup.limit_memory(ALLOWED).unwrap();
     let victim = victim::path().unwrap().display().to_string();
-    let start = |operations: &str| {
+    operations.map(|operations| {
         let words: Vec<&str> = operations.split_whitespace().collect();
         let program = Program::start(&mut cgroup.command(&victim, &words)).unwrap();
         let ready = |text: &str| text.contains("ready ");
         program.wait_for_stdout(LIMIT, ready).unwrap();
         program
-    };
-    let mut greedy = start(&format!("print-ready wait {operations}"));
-    let mut modest = start("print-ready wait");
-    let pids = [greedy.pid(), modest.pid()];
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let procmon = Procmon::new("run")
-        .pid(pids[0])
-        .pid(pids[1])
-        .args(["--interval", "1s", "--jsonl"])
-        .arg(file.path())
-        .start_watching(LIMIT)
-        .unwrap();
-    greedy.send(b"\n").unwrap();
-    let status = greedy.wait(LIMIT).unwrap().status;
-    assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
-    modest.close_stdin();
-    assert!(modest.wait(LIMIT).unwrap().status.success());
-    assert!(procmon.wait(LIMIT).unwrap().status.success());
-    assert_eq!(cgroup.oom_kills().unwrap(), 1, "by the kernel's own count");
-    let last = jsonl::last(&jsonl::read(file.path()).unwrap());
-    let of = |pid| last.values().find(|object| object.pid == pid).unwrap();
-    let ends = pids.map(|pid| of(pid).clone());
-    assert_eq!(ends[0].json["exited"]["signal"], "SIGKILL", "{:?}", ends[0]);
-    assert_eq!(ends[1].exit_code(), Some(0), "{:?}", ends[1]);
-    ends
+    })
+}
+
+/// The procmon that watches the two.
+struct Watched {
+    procmon: Program,
+    pids: [u32; 2],
+    file: tempfile::NamedTempFile,
+}
+
+impl Watched {
+    fn new(victims: [&Program; 2]) -> Self {
+        let pids = victims.map(Program::pid);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let procmon = Procmon::new("run")
+            .pid(pids[0])
+            .pid(pids[1])
+            .args(["--interval", "1s", "--jsonl"])
+            .arg(file.path())
+            .start_watching(LIMIT)
+            .unwrap();
+        Self {
+            procmon,
+            pids,
+            file,
+        }
+    }
+
+    /// Whether it has written any object.
+    fn has_told(&self) -> bool {
+        self.file.path().metadata().unwrap().len() > 0
+    }
+
+    /// Their last objects, once the first has been killed; the second is let go.
+    fn ends(self, cgroup: &Cgroup, greedy: Program, mut modest: Program) -> [Object; 2] {
+        let status = greedy.wait(LIMIT).unwrap().status;
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
+        modest.close_stdin();
+        assert!(modest.wait(LIMIT).unwrap().status.success());
+        let output = self.procmon.wait(LIMIT).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(cgroup.oom_kills().unwrap(), 1, "by the kernel's own count");
+        let objects = jsonl::read(self.file.path()).unwrap();
+        let last = jsonl::last(&objects);
+        let ends = self.pids.map(|pid| {
+            let of = last.values().find(|object| object.pid == pid);
+            of.unwrap_or_else(|| panic!("nothing of {pid}: {objects:?}\n{output:?}"))
+                .clone()
+        });
+        assert_eq!(ends[0].json["exited"]["signal"], "SIGKILL", "{:?}", ends[0]);
+        assert_eq!(ends[1].exit_code(), Some(0), "{:?}", ends[1]);
+        ends
+    }
 }
 
 /// Its highest resident set: near the limit, with the files that it maps and that the cgroup does
 /// not pay for.
 fn assert_peak(object: &Object) {
-    let peak = object.get("procmon.memory.peak_rss").unwrap();
+    let peak = object.get("procmon.memory.peak_rss");
+    let peak = peak.unwrap_or_else(|| panic!("no peak: {object:?}"));
     let allowed = ALLOWED as f64;
     assert!(
         (allowed / 2.0..allowed + (8 << 20) as f64).contains(&peak),

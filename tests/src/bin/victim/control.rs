@@ -102,6 +102,16 @@ pub const KINDS: &[Kind] = &[
         },
     ),
     once(
+        "statfs",
+        "PATH",
+        "1 statfs, and waits for the answer whatever comes",
+        |_, a| {
+            let mut room = std::mem::MaybeUninit::<libc::statfs>::uninit();
+            let (path, room) = (a.text.as_ptr() as i64, room.as_mut_ptr() as i64);
+            check("statfs", call(libc::SYS_statfs, [path, room, 0, 0, 0, 0]));
+        },
+    ),
+    once(
         "exec",
         "PATH",
         "becomes the program PATH, without arguments",
