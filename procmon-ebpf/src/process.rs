@@ -154,9 +154,9 @@ pub unsafe fn bury(entry: *mut ProcessEntry, task: Object) {
 }
 
 /// Notes what was said of a thread by whose id its process was chosen to be
-/// killed for want of memory. The kernel may have taken the memory back before
-/// it notes the high-water mark (mm/oom_kill.c, oom_reaper): then no other
-/// number tells of it.
+/// killed for want of memory. The high-water mark may not tell: the kernel
+/// carries that of whoever spawned the process across execve, and its
+/// reaper takes memory before the mark is noted (mm/oom_kill.c).
 ///
 /// # Safety
 /// As [`track`].
