@@ -435,7 +435,13 @@ impl Collector {
                 read
             }
         };
-        let metadata = self.shared.share(metadata);
+        let mut metadata = self.shared.share(metadata);
+        let is_as_before = |known: &Known| Arc::ptr_eq(&known.metadata, &metadata);
+        if self.known.get(&observed.id).is_some_and(is_as_before) {
+            // New words are how the selector tells an execve, that of the same
+            // program with other arguments too.
+            metadata = Arc::new((*metadata).clone());
+        }
         self.known.insert(
             observed.id,
             Known {

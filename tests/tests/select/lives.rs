@@ -103,6 +103,28 @@ fn an_exec_is_asked_again_on_both_roads() {
 }
 
 #[test]
+fn an_exec_of_the_same_program_with_other_arguments_is_asked_again() {
+    let witness = Named::new("witness");
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("again");
+    let lines = "echo ready $$\nread line\n[ -n \"$1\" ] || exec sh \"$0\" second\n";
+    std::fs::write(&script, lines).unwrap();
+    for road in ROADS {
+        let stays = witness.held_before("");
+        let mut shell = held(std::process::Command::new("sh").arg(&script));
+        let pid = shell.pid();
+        let second = format!("pid == {pid} and args =~ 'again second$'");
+        let procmon = start(&matching(&format!("{second} or {}", witness.is())).args(road));
+        let before = wait_ticks(&procmon, stays.pid(), 3);
+        assert_eq!(pids(&before), [stays.pid()], "{road:?}");
+        shell.send(b"\n").unwrap();
+        wait_for(&procmon, |objects| !of(objects, pid).is_empty());
+        finish(shell);
+        stop(procmon);
+    }
+}
+
+#[test]
 fn whoever_matches_no_more_after_an_exec_is_told_at_its_end_alone() {
     let named = Named::new("was");
     let witness = Named::new("witness");
