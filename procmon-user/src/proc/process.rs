@@ -1,6 +1,6 @@
 //! A process's totals from /proc alone: the road without eBPF.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use super::dir::ProcessDir;
 use super::ledger::ThreadLedger;
@@ -24,8 +24,8 @@ pub struct Facts {
     pub wait_status: Option<u32>,
     /// It has no memory of its own.
     pub kernel_thread: bool,
-    /// A hash of its comm, which execve changes (as does prctl(2)): the sign
-    /// that its words are to be read again.
+    /// A hash of its comm and of where its stack begins, which execve changes
+    /// (the first as does prctl(2)): the sign that its words are to be read again.
     pub program: u64,
 }
 
@@ -82,7 +82,7 @@ impl TotalsReader {
             zombie: stat.is_zombie(),
             wait_status: stat.wait_status.filter(|_| stat.is_zombie()),
             kernel_thread: stat.is_kernel_thread(),
-            program: hash(stat.comm),
+            program: hash(&(stat.comm, stat.stack_start)),
         };
         // Neither a kernel thread nor a zombie has any memory to be 0.
         let memory = !facts.kernel_thread && !facts.zombie;
@@ -210,9 +210,9 @@ impl TotalsReader {
     }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+fn hash(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 

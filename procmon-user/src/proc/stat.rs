@@ -33,6 +33,9 @@ pub struct Stat<'a> {
     pub virtual_bytes: u64,
     /// Resident pages.
     pub resident_pages: u64,
+    /// Where the stack begins, another place after each execve; 0 to those who
+    /// may not know, and in a line that was cut before it.
+    pub stack_start: u64,
     /// How a zombie ended, as wait(2) will tell it; 0 to those who may not
     /// know, `None` in a line that was cut before it.
     pub wait_status: Option<u32>,
@@ -98,6 +101,7 @@ pub fn parse(line: &[u8]) -> Result<Stat<'_>, Malformed> {
         start_ticks: fields.value(22)?,
         virtual_bytes: fields.value(23)?,
         resident_pages: fields.value(24)?,
+        stack_start: 0,
         wait_status: None,
     };
     // A last field that touches the end may have been cut.
@@ -106,6 +110,7 @@ pub fn parse(line: &[u8]) -> Result<Stat<'_>, Malformed> {
         return Err(Malformed::new("a field 25", rest));
     }
     if more && line.ends_with(b"\n") {
+        parsed.stack_start = fields.value(28).unwrap_or(0);
         parsed.wait_status = fields.value(52).ok().and_then(|s| u32::try_from(s).ok());
     }
     Ok(parsed)
@@ -139,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     const LINE: &[u8] = b"12667 (cat) R 12665 12665 11524 0 -1 4194304 101 1 2 3 4 5 6 7 20 0 \
-        1 0 119699 3133440 388 18446744073709551615 1 1 0 0 0 0 0 0\n";
+        1 0 119699 3133440 388 18446744073709551615 1 1 140 0 0 0 0 0\n";
 
     #[test]
     fn fields_are_those_of_the_manual_page() {
@@ -159,6 +164,7 @@ mod tests {
                 start_ticks: 119_699,
                 virtual_bytes: 3_133_440,
                 resident_pages: 388,
+                stack_start: 140,
                 wait_status: None,
             }
         );
