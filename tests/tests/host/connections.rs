@@ -91,10 +91,16 @@ fn enter_namespace() -> std::io::Result<()> {
         check(libc::unshare(libc::CLONE_NEWNET))?;
         let socket = check(libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0))?;
         let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l'.cast_signed();
-        request.ifr_name[1] = b'o'.cast_signed();
+        std::ptr::copy_nonoverlapping(c"lo".as_ptr(), request.ifr_name.as_mut_ptr(), 2);
         request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
-        check(libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request))?;
+        // By its number: C libraries differ in the type of a request's.
+        let up = libc::syscall(
+            libc::SYS_ioctl,
+            socket,
+            libc::SIOCSIFFLAGS,
+            &raw const request,
+        );
+        check(i32::try_from(up).unwrap_or(-1))?;
         check(libc::close(socket))?;
     }
     Ok(())
