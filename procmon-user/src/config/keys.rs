@@ -80,6 +80,15 @@ pub const KEYS: &[Key] = &[
     )
     .flag("--top"),
     key!(
+        select.by,
+        "By what processes are first with `top` or `max_series`: the keys are served in turn, each \
+         taking its first of those that are left, until there are enough."
+    ),
+    key!(
+        select.sticky,
+        "How many ticks a process keeps its place after it was last among the first."
+    ),
+    key!(
         select.group_by,
         "OTLP sends one resource a group of processes instead of one a process."
     )

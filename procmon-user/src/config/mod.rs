@@ -30,7 +30,7 @@ pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
-pub use select::{MaxSeries, Select, Top};
+pub use select::{By, MaxSeries, Select, Sticky, Top};
 pub use value::FilePath;
 
 /// Reads one variable of the environment.

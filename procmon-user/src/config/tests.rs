@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::keys::{KEYS, LATER};
 use super::*;
 use crate::process::select::RuleSpec;
-use crate::shape::GroupBy;
+use crate::shape::{GroupBy, Key};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -65,7 +65,8 @@ fn every_key_of_a_file_is_taken_over() {
         "interval: 10s\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
-         select: {top: 20, group_by: container, max_series: 100, rules: [{match: pid == 1}]}\n\
+         select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
+        \x20 rules: [{match: pid == 1}]}\n\
          kernel: {max_processes: 1000, events_buffer: 64KiB}\n\
          export:\n\
         \x20 otlp:\n\
@@ -90,6 +91,8 @@ fn every_key_of_a_file_is_taken_over() {
         overhead_period: Period(seconds(60).0),
         select: Select {
             top: Top(20),
+            by: By(vec![Key::Io]),
+            sticky: Sticky(3),
             group_by: Some(GroupBy::Container),
             max_series: Some(MaxSeries(100)),
             rules: RuleList(vec![RuleSpec {

@@ -21,9 +21,8 @@ use crate::frame::Frame;
 use crate::process::ProcessSample;
 
 pub use group::Group;
-pub use settings::{GroupBy, LEAST_SERIES, Settings};
+pub use settings::{GroupBy, Key, LEAST_SERIES, Settings};
 pub use shaper::Shaper;
-pub use top_n::STICKY_TICKS;
 
 /// One frame and what follows from it, as every consumer sees it.
 #[derive(Debug)]

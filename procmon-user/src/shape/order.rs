@@ -1,14 +1,21 @@
 //! In which order processes get series of their own.
 
+use super::settings::Settings;
 use super::tick::{Decided, Tick};
-use super::top_n::{Ranking, STICKY_TICKS, scores};
+use super::top_n::{Ranking, scores};
 
 /// The processes that are to have series of their own, this many at most:
 /// the chosen first, then those that keep their places, then the others,
 /// each from the first to the last. `now` is the number of the tick.
-pub fn order(tick: &Tick<'_>, now: u64, most: usize, decided: &mut [Decided]) -> Vec<u32> {
-    let mut chosen = Ranking::new(most);
-    let mut others = Ranking::new(most);
+pub fn order(
+    tick: &Tick<'_>,
+    settings: &Settings,
+    now: u64,
+    most: usize,
+    decided: &mut [Decided],
+) -> Vec<u32> {
+    let mut chosen = Ranking::new(most, &settings.by);
+    let mut others = Ranking::new(most, &settings.by);
     for (place, sample) in (0..).zip(&tick.frame.processes) {
         let scores = scores(sample, tick.sample_before(place as usize));
         let ranking = match sample.chosen {
@@ -29,7 +36,7 @@ pub fn order(tick: &Tick<'_>, now: u64, most: usize, decided: &mut [Decided]) ->
     // The first tick knows of nobody what he does.
     if tick.past.is_some() {
         for place in first {
-            decided[*place as usize].stays_until = now + STICKY_TICKS;
+            decided[*place as usize].stays_until = now + settings.sticky;
         }
     }
     let stays = |place: &u32| had_own(*place) && decided[*place as usize].stays_until >= now;

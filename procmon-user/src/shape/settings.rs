@@ -7,11 +7,16 @@ use std::str::FromStr;
 pub const LEAST_SERIES: u64 = 100;
 
 /// What is sent by OTLP and /metrics. As it begins, all of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many processes have series of their own; the rest is one resource,
     /// `other`. 0: all of them, or with `group_by` none.
     pub top: usize,
+    /// By what processes are first, served in turn; none twice.
+    pub by: Vec<Key>,
+    /// How many ticks a process keeps its place after it was last among the
+    /// first.
+    pub sticky: u64,
     /// Every process counts in a group by this key. Groups take the place of
     /// `other`.
     pub group_by: Option<GroupBy>,
@@ -19,10 +24,59 @@ pub struct Settings {
     pub max_series: Option<u64>,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            top: 0,
+            by: Key::ALL.to_vec(),
+            sticky: 5,
+            group_by: None,
+            max_series: None,
+        }
+    }
+}
+
 impl Settings {
     /// Whether every process is sent, whatever happens.
     pub fn sends_all(&self) -> bool {
-        *self == Self::default()
+        self.top == 0 && self.group_by.is_none() && self.max_series.is_none()
+    }
+}
+
+/// By what a process may be among the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// CPU time since the last tick.
+    Cpu,
+    /// Resident memory.
+    Memory,
+    /// Growth of resident memory since the last tick.
+    Growth,
+    /// Open descriptors.
+    Descriptors,
+    /// Bytes from and to storage and network since the last tick.
+    Io,
+}
+
+impl Key {
+    /// Every key, in the order in which they are served if nothing else is said.
+    pub const ALL: [Self; 5] = [
+        Self::Cpu,
+        Self::Memory,
+        Self::Growth,
+        Self::Descriptors,
+        Self::Io,
+    ];
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Growth => "growth",
+            Self::Descriptors => "descriptors",
+            Self::Io => "io",
+        }
     }
 }
 

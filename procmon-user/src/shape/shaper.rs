@@ -156,9 +156,15 @@ impl Shaper {
             return (0..).take(most).collect();
         }
         let Some(room) = room else {
-            return order(tick, self.tick, most, decided);
+            return order(tick, &self.settings, self.tick, most, decided);
         };
-        let mut places = order(tick, self.tick, most.min(room.most()), decided);
+        let mut places = order(
+            tick,
+            &self.settings,
+            self.tick,
+            most.min(room.most()),
+            decided,
+        );
         places.truncate(room.holds(&places));
         places
     }

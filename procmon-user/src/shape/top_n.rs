@@ -1,22 +1,18 @@
 //! Which processes have series of their own.
 //!
-//! Five keys are served in turn: the process that is first by the first key,
+//! The keys are served in turn: the process that is first by the first key,
 //! then the first by the second key of those that are left, and so on.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::settings::Key;
 use crate::process::ProcessSample;
 
-/// How many ticks a process keeps its place after it was last among the first.
-pub const STICKY_TICKS: u64 = 5;
-
 /// How many keys there are.
-const KEYS: usize = 5;
+const KEYS: usize = Key::ALL.len();
 
-/// A process by each key: CPU time, resident memory, growth of it, descriptors,
-/// bytes from and to storage and network. The first, the third and the last
-/// are of the time since the last tick.
+/// A process by each [`Key`], in the order of their declaration.
 pub type Scores = [u64; KEYS];
 
 /// A score and whose it is: more is first, and of the same the lower place.
@@ -65,27 +61,29 @@ fn io(sample: &ProcessSample) -> u64 {
 pub struct Ranking {
     limit: usize,
     /// The last of the first is on top.
-    by_key: [BinaryHeap<Reverse<Ranked>>; KEYS],
+    by_key: Vec<(Key, BinaryHeap<Reverse<Ranked>>)>,
 }
 
 impl Ranking {
-    /// A ranking of this many processes at most.
-    pub fn new(limit: usize) -> Self {
+    /// A ranking of this many processes at most, by these keys in turn.
+    pub fn new(limit: usize, by: &[Key]) -> Self {
+        let heap = |key: &Key| (*key, BinaryHeap::new());
         Self {
             limit,
-            by_key: Default::default(),
+            by_key: by.iter().map(heap).collect(),
         }
     }
 
     /// Shows it a process, by its place in the frame: the order of pids.
     #[inline]
     pub fn offer(&mut self, place: u32, scores: &Scores) {
-        for (heap, score) in self.by_key.iter_mut().zip(scores) {
+        for (key, heap) in &mut self.by_key {
+            let score = scores[*key as usize];
             // Nobody is first in doing nothing.
-            if *score == 0 {
+            if score == 0 {
                 continue;
             }
-            let entry = Reverse((*score, Reverse(place)));
+            let entry = Reverse((score, Reverse(place)));
             if heap.len() < self.limit {
                 heap.push(entry);
             } else if let Some(mut last) = heap.peek_mut()
@@ -99,7 +97,10 @@ impl Ranking {
     /// The first, best first. Those that do nothing at all are not among them.
     pub fn first(self) -> Vec<u32> {
         let limit = self.limit;
-        let mut queues = self.by_key.map(|heap| heap.into_sorted_vec().into_iter());
+        let heaps = self.by_key.into_iter().map(|(_, heap)| heap);
+        let mut queues: Vec<_> = heaps
+            .map(|heap| heap.into_sorted_vec().into_iter())
+            .collect();
         let mut first = Vec::new();
         let mut taken = std::collections::HashSet::new();
         let mut left = true;
@@ -126,7 +127,11 @@ mod tests {
     use super::*;
 
     fn first(limit: usize, all: &[Scores]) -> Vec<u32> {
-        let mut ranking = Ranking::new(limit);
+        first_by(limit, &Key::ALL, all)
+    }
+
+    fn first_by(limit: usize, by: &[Key], all: &[Scores]) -> Vec<u32> {
+        let mut ranking = Ranking::new(limit, by);
         for (place, scores) in (0..).zip(all) {
             ranking.offer(place, scores);
         }
@@ -146,6 +151,20 @@ mod tests {
         assert_eq!(first(5, &all), [0, 1, 3, 4, 5]);
         assert_eq!(first(3, &all), [0, 1, 3]);
         assert_eq!(first(6, &all), [0, 1, 3, 4, 5, 2]);
+    }
+
+    #[test]
+    fn the_keys_that_are_named_count_in_their_order_and_no_others() {
+        let all = [
+            [9, 1, 0, 0, 0],
+            [1, 9, 0, 0, 0],
+            [5, 5, 9, 0, 0],
+            [0, 0, 0, 9, 9],
+        ];
+        assert_eq!(first_by(2, &[Key::Memory, Key::Cpu], &all), [1, 0]);
+        assert_eq!(first_by(2, &[Key::Growth, Key::Memory], &all), [2, 1]);
+        assert_eq!(first_by(9, &[Key::Io], &all), [3]);
+        assert_eq!(first_by(9, &[], &all), [0; 0]);
     }
 
     #[test]

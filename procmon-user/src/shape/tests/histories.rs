@@ -84,9 +84,12 @@ fn settings() -> impl Strategy<Value = Settings> {
         1 => Just(Some(GroupBy::Tree)),
     ];
     let max_series = prop_oneof![Just(None), (LEAST_SERIES..300).prop_map(Some)];
-    (0..4usize, group_by, max_series)
-        .prop_map(|(top, group_by, max_series)| Settings {
+    let by = proptest::sample::subsequence(Key::ALL.to_vec(), 1..=Key::ALL.len());
+    (0..4usize, by.prop_shuffle(), 0..8u64, group_by, max_series)
+        .prop_map(|(top, by, sticky, group_by, max_series)| Settings {
             top,
+            by,
+            sticky,
             group_by,
             max_series,
         })
@@ -230,7 +233,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn check(&mut self, view: &View, settings: Settings) {
+    fn check(&mut self, view: &View, settings: &Settings) {
         let frame = &view.frame;
         let own: Vec<ProcessId> = view.own_series().map(|own| own.sample.id).collect();
         let with_groups = settings.group_by.is_some();
@@ -323,7 +326,7 @@ proptest! {
         settings in settings(),
         ticks in prop::collection::vec(prop::collection::vec(event(), 0..12), 1..20),
     ) {
-        let mut shaped = Shaped::new(settings);
+        let mut shaped = Shaped::new(settings.clone());
         let mut world = World { live: vec![], gone: vec![], ended: vec![], second: 20, next_pid: 0, births: 0 };
         let mut ledger = Ledger::default();
         for events in &ticks {
@@ -333,7 +336,7 @@ proptest! {
             let (live, ended) = world.frame();
             let count = live.len();
             let view = shaped.next(live, ended);
-            ledger.check(&view, settings);
+            ledger.check(&view, &settings);
             let own = own(&view).len();
             if settings.top > 0 {
                 prop_assert!(own <= settings.top);

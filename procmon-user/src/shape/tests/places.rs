@@ -56,18 +56,35 @@ fn the_chosen_come_first_whatever_they_do() {
 
 #[test]
 fn a_place_is_kept_for_some_ticks_but_never_one_too_many() {
-    let mut shaped = Shaped::new(top(1));
+    for sticky in [Settings::default().sticky, 2, 0] {
+        a_place_is_kept_for(sticky);
+    }
+}
+
+fn a_place_is_kept_for(sticky: u64) {
+    let mut shaped = Shaped::new(Settings { sticky, ..top(1) });
     // Two that work in turn; the second tick is the first that knows it.
     let frame = |first, second| vec![with(1, 0, first), with(2, 0, second)];
     shaped.next(frame(0, 0), vec![]);
     assert_eq!(own(&shaped.next(frame(10, 0), vec![])), [1]);
-    for tick in 1..=STICKY_TICKS {
+    for tick in 1..=sticky {
         let view = shaped.next(frame(10, tick * 10), vec![]);
         assert_eq!(own(&view), [1], "{tick} ticks after it was first");
     }
     assert_eq!(own(&shaped.next(frame(10, 990), vec![])), [2]);
     // Once its holder has gone, a place is free at once.
     assert_eq!(own(&shaped.next(vec![with(1, 0, 10)], vec![])), [1]);
+}
+
+#[test]
+fn who_is_first_is_asked_of_the_keys_that_were_named() {
+    let mut shaped = Shaped::new(Settings {
+        by: vec![Key::Memory],
+        ..top(1)
+    });
+    let frame = |cpu| vec![with(1, 10, cpu), with(2, 30, 0)];
+    shaped.next(frame(1), vec![]);
+    assert_eq!(own(&shaped.next(frame(900), vec![])), [2]);
 }
 
 #[test]

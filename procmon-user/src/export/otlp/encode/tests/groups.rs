@@ -28,11 +28,14 @@ impl Road {
     }
 }
 
-const TOP_1: shape::Settings = shape::Settings {
-    top: 1,
-    group_by: None,
-    max_series: None,
-};
+/// One process has series of its own.
+fn top_1() -> shape::Settings {
+    shape::Settings {
+        top: 1,
+        ..shape::Settings::default()
+    }
+}
+
 const OPENED: &str =
     "procmon.file_descriptor.operations{procmon.file_descriptor.operation=\"open\"}";
 
@@ -57,7 +60,7 @@ fn group(resources: &[ResourceMetrics]) -> Vec<(String, Point)> {
 
 #[test]
 fn a_group_sends_every_additive_recommended_metric_under_its_own_resource() {
-    let mut road = Road::new(TOP_1, encoder());
+    let mut road = Road::new(top_1(), encoder());
     let sent = road.next(vec![sample(7), sample(8), sample(9)]);
     let [own, other] = &sent[..] else {
         panic!("one process and one group")
@@ -108,7 +111,7 @@ fn a_group_sends_every_additive_recommended_metric_under_its_own_resource() {
 
 #[test]
 fn who_is_folded_ends_its_series_and_goes_on_in_other() {
-    let mut road = Road::new(TOP_1, encoder());
+    let mut road = Road::new(top_1(), encoder());
     road.next(vec![working(7, 0, 1), working(8, 0, 2)]);
     let sent = road.next(vec![working(7, 3, 2), working(8, 4, 1)]);
     let of = |pid: i64| {
@@ -128,7 +131,7 @@ fn who_is_folded_ends_its_series_and_goes_on_in_other() {
 #[test]
 fn deltas_tell_nothing_twice() {
     let delta = Encoder::new(&settings(&[ENDPOINT, (TEMPORALITY, "delta")]), host());
-    let mut road = Road::new(TOP_1, delta);
+    let mut road = Road::new(top_1(), delta);
     let opened = |sent: &[ResourceMetrics]| {
         let of = |resource: &ResourceMetrics| {
             let points = points(resource);
