@@ -13,6 +13,8 @@ pub enum Family {
     Sched,
     /// fork, exec, exit.
     Lifecycle,
+    /// Kills for want of memory.
+    Oom,
     /// Control groups.
     Cgroup,
     /// Socket payload.
@@ -194,7 +196,7 @@ pub const PROBES: &[Probe] = &[
     Probe {
         name: "oom",
         program: "oom_kill",
-        family: Family::Lifecycle,
+        family: Family::Oom,
         hook: Hook::Tracepoint("oom", "mark_victim"),
         operation: None,
     },

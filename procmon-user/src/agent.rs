@@ -1,6 +1,7 @@
 //! Wires the flow: the collector's thread makes a view a tick, each consumer
 //! takes views at its own pace, and all of it ends in order.
 
+mod change;
 mod consumers;
 mod control;
 mod schedule;
@@ -17,6 +18,7 @@ use crate::analysis::Rates;
 use crate::collector::{Collector, Missed};
 use crate::heap;
 use crate::shape::Shaper;
+pub use change::Change;
 pub use consumers::{Consumer, spawn};
 pub use control::Control;
 use control::{Order, Wake};
@@ -85,16 +87,24 @@ fn collect(
         if collector.ended() {
             return Ok(());
         }
-        let next = match schedule.advance() {
-            Some(due) => wait(collector, due, control)?,
-            // The rest of a duration that is no multiple of the interval.
-            None => match schedule.end().filter(|_| !schedule.counted_out()) {
-                Some(end) if end > Instant::now() => {
-                    wait(collector, end, control)?;
-                    Next::Last
+        let mut due = schedule.advance();
+        let next = loop {
+            let (until, then) = match due {
+                Some(due) => (due, Next::Tick),
+                // The rest of a duration that is no multiple of the interval.
+                None => match schedule.end().filter(|_| !schedule.counted_out()) {
+                    Some(end) if end > Instant::now() => (end, Next::Last),
+                    _ => return Ok(()),
+                },
+            };
+            match wait(collector, until, control)? {
+                Waited::Due => break then,
+                Waited::Stopped => break Next::Last,
+                Waited::Change(change) => {
+                    due = schedule.change(change.interval);
+                    change.apply(collector, &mut shaper);
                 }
-                _ => return Ok(()),
-            },
+            }
         };
         if std::mem::take(&mut is_first) {
             heap::let_go_of_the_start();
@@ -116,34 +126,47 @@ enum Next {
     Last,
 }
 
+/// Why a wait is over.
+enum Waited {
+    /// The time has come.
+    Due,
+    /// It is to end.
+    Stopped,
+    /// It is to go on otherwise.
+    Change(Box<Change>),
+}
+
 /// Waits for the next tick, taking in ends and minding the overhead meanwhile.
-fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Next> {
+fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Waited> {
     let wakeup = collector.wakeup();
     let mut grace = None;
     loop {
         match control.order() {
             Order::Run => {}
-            Order::Stop => return Ok(Next::Last),
+            Order::Stop => return Ok(Waited::Stopped),
             Order::Finish(pid) => {
                 let until = *grace.get_or_insert_with(|| control.grace());
                 if collector.has_ended(pid) {
-                    return Ok(Next::Last);
+                    return Ok(Waited::Stopped);
                 }
                 if Instant::now() >= until {
                     warn!("the end of the command was not seen: its totals may be short");
-                    return Ok(Next::Last);
+                    return Ok(Waited::Stopped);
                 }
             }
+        }
+        if let Some(change) = control.take_change() {
+            return Ok(Waited::Change(change));
         }
         let until = grace.map_or(due, |grace: Instant| grace.min(due));
         match control.wait(until.min(collector.overhead_due()), wakeup)? {
             Wake::Due if Instant::now() < until => collector.mind_overhead()?,
-            Wake::Due if grace.is_none() => return Ok(Next::Tick),
+            Wake::Due if grace.is_none() => return Ok(Waited::Due),
             Wake::Due | Wake::Told => {}
             Wake::Events => {
                 collector.absorb();
                 if collector.ended() {
-                    return Ok(Next::Last);
+                    return Ok(Waited::Stopped);
                 }
             }
         }

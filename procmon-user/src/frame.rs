@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use procmon_common::Loss;
 
-use crate::kernel::ProbeStatus;
+use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::{ProcessId, ProcessSample};
 use crate::rollup::Exited;
 
@@ -126,7 +126,8 @@ pub struct ProbeRuns {
 /// How procmon itself does: the source of `procmon.agent.*`.
 #[derive(Clone, Debug, Default)]
 pub struct AgentHealth {
-    /// (probe, state): active, degraded, unsupported, failed or detached.
+    /// (probe, state): active, degraded, unsupported, failed or detached. One
+    /// that is switched off by the configuration is not among them.
     pub probes: Vec<(&'static str, &'static str)>,
     /// Probes whose state has changed since the last frame.
     pub changes: Vec<ProbeChange>,
@@ -158,6 +159,7 @@ impl AgentHealth {
     pub fn set_probes(&mut self, probes: &[ProbeStatus]) {
         let probes = probes.iter();
         self.probes = probes
+            .filter(|status| status.state != ProbeState::Off)
             .map(|status| (status.probe.name, status.state.name()))
             .collect();
     }

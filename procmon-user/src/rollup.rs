@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use procmon_common::counters::wait_bucket;
 use procmon_common::{Counter, Operation};
 
-use crate::process::{Histogram, ProcessSample};
+use crate::process::{Histogram, ProcessSample, Switch, Switches};
 
 /// How many executables are kept apart; those beyond are [`OTHER`].
 const EXECUTABLES: usize = 1_000;
@@ -19,6 +19,7 @@ const UNKNOWN: &str = "_UNKNOWN";
 pub struct Exited {
     groups: BTreeMap<String, Group>,
     parents: BTreeMap<String, CpuTimes>,
+    known: Switches,
 }
 
 /// User and system time, ns.
@@ -54,6 +55,19 @@ pub struct Group {
 }
 
 impl Exited {
+    /// Sums of what these switches govern.
+    pub fn of(known: Switches) -> Self {
+        Self {
+            known,
+            ..Self::default()
+        }
+    }
+
+    /// Goes on with sums of what these switches govern.
+    pub fn set_known(&mut self, known: Switches) {
+        self.known = known;
+    }
+
     /// Adds a process that has ended; `parent` is its parent's executable.
     pub fn add(&mut self, sample: &ProcessSample, parent: Option<&str>) {
         let totals = &sample.totals;
@@ -94,12 +108,21 @@ impl Exited {
 
     /// By executable.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
-        self.groups.iter().map(|(name, group)| (&**name, group))
+        self.groups_with(Switch::Always)
     }
 
-    /// CPU time of the ended by their parents' executable.
+    /// By executable, for what a switch governs; nobody where that is off.
+    pub fn groups_with(&self, switch: Switch) -> impl Iterator<Item = (&str, &Group)> {
+        let groups = self.known.has(switch).then(|| self.groups.iter());
+        let groups = groups.into_iter().flatten();
+        groups.map(|(name, group)| (&**name, group))
+    }
+
+    /// CPU time of the ended by their parents' executable, if it is known.
     pub fn parents(&self) -> impl Iterator<Item = (&str, &CpuTimes)> {
-        self.parents.iter().map(|(name, times)| (&**name, times))
+        let parents = self.known.has(Switch::Cpu).then(|| self.parents.iter());
+        let parents = parents.into_iter().flatten();
+        parents.map(|(name, times)| (&**name, times))
     }
 }
 

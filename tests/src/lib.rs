@@ -12,6 +12,7 @@ pub mod environment;
 pub mod fuse;
 pub mod ground;
 pub mod jsonl;
+pub mod loaded;
 pub mod nested;
 pub mod payload;
 pub mod point;

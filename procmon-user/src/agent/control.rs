@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use super::Change;
 
 /// How long the record of a command's end is waited for: wait(2) may return
 /// before it is written, by the time of one context switch.
@@ -22,6 +24,7 @@ const AWAITING: u64 = 1 << 32;
 #[derive(Clone, Debug)]
 pub struct Control {
     state: Arc<AtomicU64>,
+    change: Arc<Mutex<Option<Box<Change>>>>,
     wake: Arc<OwnedFd>,
 }
 
@@ -32,7 +35,7 @@ pub enum Wake {
     Due,
     /// There may be ends to take in.
     Events,
-    /// [`Control::stop`] or [`Control::finish`] was called.
+    /// [`Control::stop`], [`Control::finish`] or [`Control::change`] was called.
     Told,
 }
 
@@ -54,6 +57,7 @@ impl Control {
             .context("cannot make an eventfd")?;
         Ok(Self {
             state: Arc::new(AtomicU64::new(RUNNING)),
+            change: Arc::default(),
             wake: Arc::new(wake),
         })
     }
@@ -72,6 +76,21 @@ impl Control {
         self.state
             .store(AWAITING + u64::from(pid), Ordering::SeqCst);
         self.wake();
+    }
+
+    /// Tells the thread to go on otherwise; what it was told before and has not
+    /// done yet is void.
+    pub fn change(&self, change: Change) {
+        let mut waiting = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = Some(Box::new(change));
+        drop(waiting);
+        self.wake();
+    }
+
+    /// How it is to go on, if that has changed.
+    pub fn take_change(&self) -> Option<Box<Change>> {
+        let mut waiting = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.take()
     }
 
     /// What was told.

@@ -72,6 +72,18 @@ impl Schedule {
         }
     }
 
+    /// Another interval from the last tick on; when the next tick is due, as
+    /// [`Schedule::advance`] says it.
+    pub fn change(&mut self, interval: Duration) -> Option<Instant> {
+        let last = self.due.checked_sub(self.interval);
+        self.interval = interval;
+        self.due = last.map_or(self.due, |last| last + interval);
+        if self.left == Some(0) || self.end.is_some_and(|end| self.due > end) {
+            return self.lingers.then(|| Instant::now() + NEVER);
+        }
+        Some(self.due)
+    }
+
     /// When all of it ends, ticks or not; `None`: never.
     pub fn end(&self) -> Option<Instant> {
         self.end
@@ -113,6 +125,19 @@ mod tests {
         assert_eq!(schedule.after(now), Some(now + SECOND));
         assert_eq!(schedule.after(now + SECOND), Some(now + 2 * SECOND));
         assert_eq!(schedule.after(now + 2 * SECOND), None);
+    }
+
+    #[test]
+    fn another_interval_counts_from_the_last_tick_on() {
+        let now = Instant::now();
+        let mut schedule = Schedule::starting(now, 10 * SECOND, Some(3), Some(30 * SECOND));
+        assert_eq!(schedule.after(now), Some(now + 10 * SECOND));
+        assert_eq!(schedule.change(2 * SECOND), Some(now + 2 * SECOND));
+        assert_eq!(schedule.change(40 * SECOND), None, "beyond its end");
+        assert_eq!(schedule.change(SECOND), Some(now + SECOND));
+        let tick = now + SECOND;
+        assert_eq!(schedule.after(tick), Some(now + 2 * SECOND));
+        assert_eq!(schedule.after(tick), None, "three were asked for");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::config::environment;
 use super::failure::Failure;
-use crate::config::{self, FilePath, Interval, Loaded, MaxSeries, Top};
+use crate::config::{self, FilePath, Interval, Loaded, MaxSeries, ProfileChoice, Top};
 use crate::kernel::Sizes;
 use crate::shape::GroupBy;
 
@@ -19,7 +19,13 @@ pub struct Common {
     /// `procmon config reference --format yaml` writes one to begin with.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Time between two frames, 10ms to 24h [default: 1s]
+    /// Collect by this profile: its interval, its switches, its history
+    ///
+    /// standard, minimal, intensive, batch, realtime-api, daemon, development, production, one of
+    /// `profiles` in the configuration, or auto.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Time between two frames, 10ms to 24h [default: that of the profile, else 1s]
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Interval>,
     /// End after this time; with exec, write no frames after it
@@ -85,8 +91,9 @@ impl Folding {
 }
 
 impl Common {
-    /// What holds: defaults, file, environment and these flags.
-    pub fn configure(&self) -> Result<Loaded, Failure> {
+    /// What holds: defaults, file, environment and these flags, for a run that
+    /// `ends` by itself or because of these.
+    pub fn configure(&self, ends: bool) -> Result<Loaded, Failure> {
         let mut loaded = config::load(self.config.as_deref(), &environment)?;
         let file = |path: &Option<PathBuf>| path.clone().map(|path| Some(FilePath(path)));
         loaded.flag("interval", self.interval, |c, value| c.interval = value);
@@ -97,6 +104,9 @@ impl Common {
             c.export.jsonl.file = value;
         });
         self.folding.apply(&mut loaded);
+        let profile = self.profile.clone().map(ProfileChoice::Named);
+        loaded.flag("profile", profile, |c, value| c.profile = Some(value));
+        loaded.settle(ends || self.count.is_some() || self.duration.is_some())?;
         Ok(loaded)
     }
 

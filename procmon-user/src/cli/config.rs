@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::estimate;
 use super::failure::Failure;
 use crate::config::{self, reference};
 
@@ -21,6 +22,11 @@ enum Command {
     Check {
         /// The file
         file: PathBuf,
+        /// Say how many series and points a minute OTLP sends of this host with it
+        ///
+        /// Looks at this host for a second, as `run` would: as root with the kernel programs.
+        #[arg(long)]
+        estimate: bool,
     },
     /// Show what holds in the end, as YAML, and where each value came from
     ///
@@ -50,10 +56,14 @@ enum Format {
 /// Runs the command.
 pub fn config(args: &Args) -> Result<ExitCode, Failure> {
     let text = match &args.command {
-        Command::Check { file } => {
+        Command::Check { file, estimate } => {
             // The file alone: what this shell's variables say is not in it.
-            config::load(Some(file), &|_| None)?;
-            format!("{}: ok", file.display())
+            let loaded = config::load(Some(file), &|_| None)?;
+            let mut text = format!("{}: ok\n", file.display());
+            if *estimate {
+                text += &estimate::estimate(&loaded.config)?;
+            }
+            text
         }
         Command::Print { file } => {
             let loaded = config::load(file.as_deref(), &environment)?;

@@ -1,6 +1,7 @@
 //! `procmon doctor`: what works here, and what to do about the rest.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -25,16 +26,20 @@ pub struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// As this configuration file has it: what it switches off is not loaded
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn doctor(args: &Args) -> Result<ExitCode, Failure> {
-    let config = config::load(None, &environment)?.config;
+    let config = config::load(args.config.as_deref(), &environment)?.config;
     let prerequisites = Prerequisites::look();
     let kernel = Kernel::load(Options {
         scope: Scope::Chosen,
         children: false,
         sizes: config.sizes(),
+        programs: config.collect().programs,
     });
     let running = running();
     let text = if args.json {

@@ -50,7 +50,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn exec(args: Args) -> Result<ExitCode, Failure> {
-    let loaded = args.common.configure()?;
+    let loaded = args.common.configure(true)?;
     let export = &loaded.config.export;
     for (key, output) in [
         ("export.report.file", &export.report),
@@ -88,8 +88,13 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
         ..loaded.config.contract()
     };
     let kernel = common.kernel(&loaded);
-    let mut collector = Collector::open(Selection::Command, kernel, contract)?;
-    collector.set_rules(loaded.config.select.rules());
+    let mut collector = Collector::open_for(
+        loaded.config.collect(),
+        Selection::Command,
+        kernel,
+        contract,
+    )?;
+    collector.set_rules(loaded.config.rules());
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());

@@ -3,11 +3,13 @@
 mod arguments;
 mod config;
 mod doctor;
+mod estimate;
 mod exec;
 mod failure;
 mod logging;
 mod metrics;
 mod outputs;
+mod reload;
 mod run;
 mod selecting;
 mod signals;

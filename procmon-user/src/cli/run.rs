@@ -1,6 +1,7 @@
 //! `procmon run`: watch processes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use log::info;
 use tokio::sync::oneshot;
@@ -8,11 +9,13 @@ use tokio::sync::oneshot;
 use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
+use super::reload::{Reloaded, change, reload};
 use super::selecting::Selecting;
-use super::signals::Signals;
+use super::signals::{Hangups, Signals};
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
+use crate::kernel::Programs;
 use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -20,7 +23,7 @@ use crate::shape::Shaper;
 /// Ends with status 0 at --count, --duration, SIGINT, SIGTERM, when every --pid has exited,
 /// or when nobody reads any output any more. The last values are written then, and at most
 /// five seconds go into delivery; a second SIGINT ends at once. With no collector named it
-/// reports on the terminal.
+/// reports on the terminal. At SIGHUP the configuration is read again.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "procmon run <--pid <PID>...|--all|--match <EXPR>|--unit <UNIT>|--container <ID>> [OPTIONS]"
@@ -40,40 +43,89 @@ pub struct Args {
 }
 
 impl Args {
+    /// What holds, looked at as a whole: whom to watch and where to, too.
     fn configure(&self) -> Result<Loaded, Failure> {
-        let mut loaded = self.common.configure()?;
+        let mut loaded = self.common.configure(self.selecting.ends())?;
         loaded.flag("overhead_budget", self.overhead_budget, |c, value| {
             c.overhead_budget = value;
         });
+        self.selecting.selection(&loaded.config.rules())?;
+        self.plan(&loaded)?;
         Ok(loaded)
+    }
+
+    fn plan(&self, loaded: &Loaded) -> Result<Plan, Failure> {
+        Plan::new(&self.common, loaded, self.selecting.all())
     }
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode, Failure> {
-    let loaded = args.configure()?;
-    let rules = loaded.config.select.rules();
-    let selection = args.selecting.selection(&rules)?;
-    let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
-    let kernel = args.common.kernel(&loaded);
-    let mut collector = Collector::open(selection, kernel, loaded.config.contract())?;
-    collector.set_rules(rules);
-    info!("{}", greeting(&args, &loaded.config, &plan, &collector));
+    let mut loaded = args.configure()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(watch(args, loaded.config, plan, collector))?;
-    Ok(ExitCode::SUCCESS)
+    runtime.block_on(async {
+        let mut hangups = Hangups::take()?;
+        loop {
+            let next = match loaded.config.is_enabled() {
+                true => watch(&args, &mut loaded, &mut hangups).await?,
+                false => idle(&args, &mut loaded, &mut hangups).await?,
+            };
+            if next == Next::End {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    })
 }
 
-/// Watches until the end, and delivers everything then.
-async fn watch(
-    args: Args,
-    config: Config,
-    plan: Plan,
-    collector: Collector,
-) -> Result<(), Failure> {
+/// What comes after watching, or after doing nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The end.
+    End,
+    /// The other of both.
+    Switched,
+}
+
+/// Does nothing until it is switched on.
+async fn idle(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result<Next, Failure> {
+    info!(
+        "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is true",
+        loaded.named(loaded.config.switched_off_by())
+    );
+    let mut signals = Signals::take()?;
+    let duration = args.common.duration.unwrap_or(Duration::MAX);
+    let end = tokio::time::sleep(duration);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            _ = signals.next() => return Ok(Next::End),
+            () = &mut end => return Ok(Next::End),
+            () = hangups.next() => {
+                reload(loaded, args.configure());
+                if loaded.config.is_enabled() {
+                    return Ok(Next::Switched);
+                }
+            }
+        }
+    }
+}
+
+/// Watches until the end, or until it is switched off, and delivers everything
+/// then.
+async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result<Next, Failure> {
     let common = &args.common;
+    let config = &loaded.config;
+    let rules = config.rules();
+    let selection = args.selecting.selection(&rules)?;
+    let plan = args.plan(loaded)?;
+    let collect = config.collect();
+    let kernel = common.kernel(loaded);
+    let programs = kernel.map_or(Programs::ALL, |_| collect.programs);
+    let mut collector = Collector::open_for(collect, selection, kernel, config.contract())?;
+    collector.set_rules(rules);
+    info!("{}", greeting(args, config, &plan, &collector));
     let interval = config.interval.0;
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
@@ -86,24 +138,39 @@ async fn watch(
     };
     let mut signals = Signals::take()?;
     let control = Control::new()?;
-    let (done, ended) = oneshot::channel();
+    let (done, mut ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
     let shaper = Shaper::new(config.select.shape());
     let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;
-    tokio::select! {
-        _ = ended => {}
-        _ = signals.next() => {}
-        () = outputs.nobody_reads() => {}
+    let next = loop {
+        tokio::select! {
+            _ = &mut ended => break Next::End,
+            _ = signals.next() => break Next::End,
+            () = outputs.nobody_reads() => break Next::End,
+            () = hangups.next() => {
+                let Reloaded::Changed(changes) = reload(loaded, args.configure()) else {
+                    continue;
+                };
+                if !loaded.config.is_enabled() {
+                    break Next::Switched;
+                }
+                let by_rules = args.selecting.is_by_rules();
+                control.change(change(loaded, &changes, programs, by_rules));
+            }
+        }
+    };
+    if next == Next::End {
+        tokio::spawn(signals.end_on_second());
     }
-    tokio::spawn(signals.end_on_second());
     let (collector, result) = agent.stop()?;
     let closed = outputs.close().await;
     collector.close();
     closed?;
-    Ok(result?)
+    result?;
+    Ok(next)
 }
 
 /// What is said at the start: whom, by what, where to.

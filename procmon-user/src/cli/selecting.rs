@@ -48,6 +48,17 @@ impl Selecting {
         self.all
     }
 
+    /// No option says whom: rules do.
+    pub fn is_by_rules(&self) -> bool {
+        let named = [&self.matching, &self.unit, &self.container];
+        !self.all && self.pid.is_empty() && named.iter().all(|words| words.is_empty())
+    }
+
+    /// Watching ends by itself, with those who are watched.
+    pub fn ends(&self) -> bool {
+        !self.pid.is_empty()
+    }
+
     /// Who was asked for; when no option says so, whom the rules match.
     pub fn selection(&self, rules: &Rules) -> Result<Selection, Failure> {
         if self.all {

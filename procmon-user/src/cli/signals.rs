@@ -1,4 +1,5 @@
-//! What ends a command from outside.
+//! What ends a command from outside, and what has it read its configuration
+//! again.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,25 @@ pub fn end_at_once(status: i32) -> ! {
     std::process::exit(status)
 }
 
+/// SIGHUP: the configuration is to be read again.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes it over; inside a runtime.
+    pub fn take() -> Result<Self> {
+        take(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one; those that came meanwhile are one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+fn take(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("cannot take over a signal")
+}
+
 /// SIGINT and SIGTERM.
 pub struct Signals {
     interrupt: Signal,
@@ -23,7 +43,6 @@ pub struct Signals {
 impl Signals {
     /// Takes the signals over; inside a runtime.
     pub fn take() -> Result<Self> {
-        let take = |kind| signal(kind).context("cannot take over a signal");
         Ok(Self {
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,

@@ -8,7 +8,7 @@ use crate::proc::{
     self, ConnectionReader, LimitReader, ProcRoot, ProcessDir, ReadErrors, UssReader,
 };
 use crate::process::select::Rules;
-use crate::process::{ProcessSample, Totals};
+use crate::process::{Extra, ProcessSample, Totals};
 
 /// Whom to watch.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ pub struct Extras {
 
 impl Extras {
     /// Fills in the limits, and the set sizes and connections as far as their
-    /// budgets allow, of the chosen among `samples`.
+    /// budgets allow, of those among `samples` of whom they are wanted.
     pub fn fill(
         &mut self,
         root: &ProcRoot,
@@ -144,28 +144,34 @@ impl Extras {
         errors: &mut ReadErrors,
     ) {
         self.limits.next_tick();
-        let chosen = samples
-            .iter()
-            .filter(|sample| sample.chosen && !sample.metadata.kernel_thread);
-        let candidates = |size: fn(&Totals) -> Option<u64>| -> Vec<Candidate> {
+        let candidates = |extra, size: fn(&Totals) -> Option<u64>| -> Vec<Candidate> {
             let of = |sample: &ProcessSample| Candidate {
                 id: sample.id,
                 size: size(&sample.totals).unwrap_or(0),
             };
-            chosen.clone().map(of).collect()
+            let wanted = samples
+                .iter()
+                .filter(|sample| sample.wants(extra) && !sample.metadata.kernel_thread);
+            wanted.map(of).collect()
         };
-        self.uss
-            .round(root, &candidates(|totals| totals.rss), errors);
-        self.connections
-            .round(root, &candidates(|totals| totals.descriptors), errors);
-        for sample in samples.iter_mut().filter(|sample| sample.chosen) {
-            // One that has gone meanwhile ends at the next tick.
-            let _ = self
-                .limits
-                .fill(root, sample.id.pid, &mut sample.totals, errors);
-            self.uss.fill(sample.id, at_boot_ns, &mut sample.totals);
-            self.connections
-                .fill(sample.id, at_boot_ns, &mut sample.totals);
+        let sets = candidates(Extra::Sets, |totals| totals.rss);
+        let connections = candidates(Extra::Connections, |totals| totals.descriptors);
+        self.uss.round(root, &sets, errors);
+        self.connections.round(root, &connections, errors);
+        for sample in samples.iter_mut().filter(|sample| sample.has_opt_in()) {
+            if sample.wants(Extra::Limits) {
+                // One that has gone meanwhile ends at the next tick.
+                let _ = self
+                    .limits
+                    .fill(root, sample.id.pid, &mut sample.totals, errors);
+            }
+            if sample.wants(Extra::Sets) {
+                self.uss.fill(sample.id, at_boot_ns, &mut sample.totals);
+            }
+            if sample.wants(Extra::Connections) {
+                self.connections
+                    .fill(sample.id, at_boot_ns, &mut sample.totals);
+            }
         }
     }
 }

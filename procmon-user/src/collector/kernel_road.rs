@@ -15,7 +15,7 @@ use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
 use crate::frame::ProbeChange;
 use crate::kernel::{
-    Accounts, Kernel, Losses, Options, Scope, Sizes, SnapshotProcess, Sums, executable,
+    Accounts, Kernel, Losses, Options, Programs, Scope, Sizes, SnapshotProcess, Sums, executable,
 };
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
 use crate::process::{ByProcess, Cgroups, Groups, Pids, ProcessId, Totals};
@@ -55,6 +55,7 @@ impl KernelRoad {
         selection: &Selection,
         root: &ProcRoot,
         sizes: Sizes,
+        programs: Programs,
     ) -> Result<Self, CollectError> {
         let scope = match selection {
             Selection::Processes { .. } => Scope::Chosen,
@@ -67,6 +68,7 @@ impl KernelRoad {
             scope,
             children: selection.children(),
             sizes,
+            programs,
         })?;
         if let Err(untrue) = verify::against_proc(&mut kernel, root) {
             kernel.detach_in_background();

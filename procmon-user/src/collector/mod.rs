@@ -5,6 +5,7 @@
 //! listens.
 
 mod chosen;
+mod collect;
 mod ends;
 mod gaps;
 mod health;
@@ -26,7 +27,7 @@ use procmon_common::CgroupIds;
 use thiserror::Error;
 
 use crate::frame::{Frame, Host};
-use crate::kernel::{self, KernelError, ProbeStatus, Sizes};
+use crate::kernel::{self, KernelError, ProbeStatus, Programs, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
 use crate::process::{
@@ -35,6 +36,7 @@ use crate::process::{
 use crate::rollup::Exited;
 use chosen::Extras;
 pub use chosen::Selection;
+pub use collect::Collect;
 use health::Health;
 pub use health::Missed;
 use kernel_road::KernelRoad;
@@ -77,8 +79,9 @@ fn open_road(
     selection: &Selection,
     root: &ProcRoot,
     sizes: Sizes,
+    programs: Programs,
 ) -> Result<(Road, Option<Fallback>), CollectError> {
-    match KernelRoad::open(selection, root, sizes) {
+    match KernelRoad::open(selection, root, sizes, programs) {
         Ok(road) => Ok((Road::Kernel(Box::new(road)), None)),
         Err(CollectError::Kernel(error)) if error.is_about_this_kernel() => {
             let reason = error.to_string();
@@ -119,6 +122,7 @@ pub struct Collector {
     overhead: Overhead,
     errors: ReadErrors,
     exited: Arc<Exited>,
+    collect: Collect,
     host_reader: HostReader,
     /// The host as last read, and when.
     host: Option<(u64, Host)>,
@@ -140,6 +144,19 @@ impl Collector {
         kernel: Option<Sizes>,
         contract: Contract,
     ) -> Result<Self, CollectError> {
+        Self::open_for(Collect::default(), selection, kernel, contract)
+    }
+
+    /// [`Collector::open`] for a part of what can be collected.
+    ///
+    /// # Errors
+    /// As [`Collector::open`].
+    pub fn open_for(
+        collect: Collect,
+        selection: Selection,
+        kernel: Option<Sizes>,
+        contract: Contract,
+    ) -> Result<Self, CollectError> {
         let root = ProcRoot::system();
         selection.check(&root)?;
         let times = Times {
@@ -149,7 +166,7 @@ impl Collector {
         // Before the kernel half looks: it would take a child for the command.
         let host_reader = HostReader::start();
         let (road, fallback) = match kernel {
-            Some(sizes) => open_road(&selection, &root, sizes)?,
+            Some(sizes) => open_road(&selection, &root, sizes, collect.programs)?,
             None => (Road::Proc(Box::new(ProcRoad::new(&selection))), None),
         };
         Ok(Self {
@@ -164,9 +181,10 @@ impl Collector {
             extras: Extras::default(),
             known: ByProcess::default(),
             health: Health::default(),
-            overhead: Overhead::new(contract),
+            overhead: Overhead::new(contract, collect.programs),
             errors: ReadErrors::default(),
-            exited: Arc::default(),
+            exited: Arc::new(Exited::of(collect.of_the_ended())),
+            collect,
             host_reader,
             host: None,
             tick: 0,
@@ -177,6 +195,30 @@ impl Collector {
     /// chosen.
     pub fn set_rules(&mut self, rules: Rules) {
         self.selector.set_rules(rules);
+    }
+
+    /// Sets whom to watch, where expressions say that.
+    pub fn set_conditions(&mut self, conditions: Arc<Rules>) {
+        if self.selection.conditions().is_some() {
+            self.selection = Selection::Matching(Arc::clone(&conditions));
+            self.selector.set_wanted(conditions);
+        }
+    }
+
+    /// Sets what is collected from the next tick on. Programs are loaded at the
+    /// start only: what counts in those that are not is unknown.
+    pub fn set_collect(&mut self, collect: Collect) {
+        self.collect = Collect {
+            programs: self.collect.programs,
+            ..collect
+        };
+        let known = self.collect.of_the_ended();
+        Arc::make_mut(&mut self.exited).set_known(known);
+    }
+
+    /// Sets what procmon may cost.
+    pub fn set_contract(&mut self, contract: Contract) {
+        self.overhead.set_contract(contract);
     }
 
     /// How each probe does; empty where no eBPF was asked for.
@@ -268,7 +310,7 @@ impl Collector {
             .into_iter()
             .filter_map(|observed| {
                 let metadata = self.describe(&observed);
-                let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+                let mut sample = self.sample(observed, metadata);
                 self.selector
                     .keeps(&self.root, &mut sample)
                     .then_some(sample)
@@ -283,13 +325,16 @@ impl Collector {
         }
         self.extras
             .fill(&self.root, &mut live, begin, &mut self.errors);
+        // Not before: expressions ask for what may be switched off.
+        live.iter_mut().for_each(ProcessSample::keep_wanted);
         let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());
         for observed in seen.ended {
             let metadata = self.describe(&observed);
             let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
-            let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+            let mut sample = self.sample(observed, metadata);
             sample.exit = ended.map(|(end, at)| end.exit(at));
             if self.selector.keeps(&self.root, &mut sample) {
+                sample.keep_wanted();
                 exited.push(sample);
             }
         }
@@ -392,6 +437,13 @@ impl Collector {
             let parent = sample.metadata.parent_pid.and_then(|pid| names.get(&pid));
             sums.add(sample, parent.map(|parent| &*parent.executable));
         }
+    }
+
+    /// The sample of what was observed, before anybody has judged it.
+    fn sample(&self, observed: Observed, metadata: Arc<Metadata>) -> ProcessSample {
+        let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+        sample.wanted = self.collect.wanted;
+        sample
     }
 
     /// A process's words: read at first sight and after each execve; its control

@@ -7,7 +7,7 @@ use procmon_common::CgroupIds;
 use crate::proc::ReadErrors;
 use crate::process::{
     Clock, Exit, Groups, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample,
-    StateCounts, Totals,
+    StateCounts, Totals, Wanted,
 };
 
 /// The end of a process.
@@ -117,6 +117,7 @@ impl Observed {
             created_unix_ns,
             metadata,
             chosen,
+            wanted: Wanted::default(),
             matched: None,
             totals: self.totals,
             probes: self.probes.map(|mut probes| {

@@ -14,7 +14,7 @@ use procmon_common::Feature;
 use super::CollectError;
 use super::kernel_road::KernelRoad;
 use crate::frame::ProbeRuns;
-use crate::kernel::{Runs, RunsByProbe, Sample, Sampling};
+use crate::kernel::{Programs, Runs, RunsByProbe, Sample, Sampling};
 
 /// What procmon may cost, and over what time that is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,7 +94,7 @@ impl Period {
 
 impl Overhead {
     /// The first period begins now.
-    pub fn new(contract: Contract) -> Self {
+    pub fn new(contract: Contract, programs: Programs) -> Self {
         Self {
             contract,
             due: Instant::now() + contract.unsampled(),
@@ -103,7 +103,19 @@ impl Overhead {
             no_statistics: false,
             runs: RunsByProbe::new(),
             cores: None,
-            judge: Judge::default(),
+            judge: Judge::of(programs),
+        }
+    }
+
+    /// Another contract from now on; what has been detached stays so until the
+    /// end of a period says otherwise.
+    pub fn set_contract(&mut self, contract: Contract) {
+        if contract == self.contract {
+            return;
+        }
+        self.contract = contract;
+        if self.sampling.is_none() {
+            self.begin_period(Instant::now());
         }
     }
 
@@ -235,8 +247,10 @@ enum Verdict {
 }
 
 /// Decides which features stay: those gone are the first `gone` in their order.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Judge {
+    /// Those there are: what nobody asked for is not there to be detached.
+    features: Vec<Feature>,
     gone: usize,
     calm: u32,
     /// That nothing is left to detach is said once.
@@ -244,10 +258,22 @@ struct Judge {
 }
 
 impl Judge {
+    fn of(programs: Programs) -> Self {
+        let asked = Feature::ALL.iter().copied();
+        Self {
+            features: asked
+                .filter(|feature| programs.has_feature(*feature))
+                .collect(),
+            gone: 0,
+            calm: 0,
+            said: false,
+        }
+    }
+
     fn judge(&mut self, cores: f64, budget: f64) -> Verdict {
         if cores > budget {
             self.calm = 0;
-            return match Feature::ALL.get(self.gone) {
+            return match self.features.get(self.gone) {
                 Some(feature) => {
                     self.gone += 1;
                     Verdict::Detach(*feature)
@@ -267,7 +293,7 @@ impl Judge {
         self.calm = 0;
         self.said = false;
         self.gone -= 1;
-        Verdict::Attach(Feature::ALL[self.gone])
+        Verdict::Attach(self.features[self.gone])
     }
 }
 
@@ -277,7 +303,7 @@ mod tests {
 
     #[test]
     fn features_go_in_their_order_and_come_back_the_other_way_round() {
-        let mut judge = Judge::default();
+        let mut judge = Judge::of(Programs::ALL);
         let mut judged = |cores| judge.judge(cores, 0.02);
         for feature in Feature::ALL {
             assert_eq!(judged(0.03), Verdict::Detach(*feature));
@@ -292,8 +318,20 @@ mod tests {
     }
 
     #[test]
+    fn a_feature_nobody_asked_for_neither_goes_nor_comes_back() {
+        let programs = Programs::NONE.with_feature(Feature::MappingBytes);
+        let mut judge = Judge::of(programs);
+        let mut judged = |cores| judge.judge(cores, 0.02);
+        assert_eq!(judged(0.03), Verdict::Detach(Feature::MappingBytes));
+        assert_eq!(judged(0.03), Verdict::NothingLeft);
+        assert_eq!(judged(0.01), Verdict::Keep);
+        assert_eq!(judged(0.01), Verdict::Attach(Feature::MappingBytes));
+        assert_eq!([0; 4].map(|_| judged(0.001)), [Verdict::Keep; 4]);
+    }
+
+    #[test]
     fn within_the_budget_but_not_calm_nothing_changes() {
-        let mut judge = Judge::default();
+        let mut judge = Judge::of(Programs::ALL);
         let mut judged = |cores| judge.judge(cores, 0.02);
         assert_eq!(judged(0.021), Verdict::Detach(Feature::ALL[0]));
         for cores in [0.02, 0.011, 0.009, 0.011, 0.009, 0.015] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::proc::ProcRoot;
 use crate::process::select::{Expression, Facts, Matched, Rules};
-use crate::process::{Metadata, ProcessId, ProcessSample, Totals, command_line};
+use crate::process::{Metadata, ProcessId, ProcessSample, Totals, Wanted, command_line};
 
 /// Bytes of a command line that is remembered.
 const LONGEST_ARGS: usize = 4 << 10;
@@ -55,6 +55,8 @@ struct Answer {
     kept: bool,
     ruled: bool,
     matched: Option<Arc<Matched>>,
+    /// What is wanted of it, when its rule says so.
+    wanted: Option<Wanted>,
 }
 
 impl Selector {
@@ -72,6 +74,13 @@ impl Selector {
     /// Sets what those kept are called. Whom a rule holds of is chosen.
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
+        self.known.clear();
+        self.look_at_conditions();
+    }
+
+    /// Sets of whom one of these has to hold.
+    pub fn set_wanted(&mut self, wanted: Arc<Rules>) {
+        self.wanted = Some(wanted);
         self.known.clear();
         self.look_at_conditions();
     }
@@ -189,6 +198,9 @@ impl Selector {
         Answer {
             kept: true,
             ruled: ruled.is_some(),
+            wanted: ruled
+                .as_ref()
+                .and_then(|matched| self.rules.wanted(matched.rule)),
             matched: match (ruled, wanted) {
                 (Some(ruled), Some(wanted)) => Some(ruled.with_attributes_of(wanted)),
                 (ruled, wanted) => ruled.or(wanted),
@@ -208,6 +220,9 @@ impl Judged {
     fn tell(&self, sample: &mut ProcessSample) -> bool {
         sample.chosen |= self.was_ruled;
         sample.matched.clone_from(&self.answer.matched);
+        if let Some(wanted) = self.answer.wanted {
+            sample.wanted = wanted;
+        }
         self.answer.kept
     }
 }

@@ -26,6 +26,9 @@ pub struct Key {
     form: fn() -> Form,
     read: fn(&mut Config, &Node) -> Result<(), Vec<Mistake>>,
     show: fn(&Config) -> String,
+    copy: fn(&mut Config, &Config),
+    /// Whether a change of it applies while procmon runs, at SIGHUP.
+    pub live: bool,
 }
 
 /// A row, its path that of the field.
@@ -46,6 +49,8 @@ macro_rules! key {
                 Ok(())
             },
             show: |config| config.$first$(.$rest)*.show(),
+            copy: |to, from| to.$first$(.$rest)*.clone_from(&from.$first$(.$rest)*),
+            live: false,
         }
     };
 }
@@ -62,44 +67,82 @@ macro_rules! otlp {
 
 /// Every key, in the order of the documents, those of a section together.
 pub const KEYS: &[Key] = &[
-    key!(interval, "Time between two frames.").flag("--interval"),
+    key!(
+        enabled,
+        "With false `run` starts, attaches and exports nothing, and says so, until a SIGHUP finds \
+         true."
+    )
+    .live(),
+    key!(
+        profile,
+        "How often and what is collected: the interval, the switches and the history of this \
+         profile. An `interval` given in as strong a place, or a stronger one, beats the \
+         profile's. `auto` is `standard` for a run that ends by itself (`exec`, --pid, --count, \
+         --duration), else `daemon`."
+    )
+    .example("standard")
+    .flag("--profile")
+    .live(),
+    key!(profiles, "More profiles, by their names.")
+        .example("{night: {interval: 5m, collect_network_io: false}}")
+        .live(),
+    key!(
+        interval,
+        "Time between two frames; without it that of the profile, else 1s."
+    )
+    .flag("--interval")
+    .live(),
+    key!(
+        metrics,
+        "Which metrics of processes are sent: `default` are those of level r of all, and those of \
+         level o of the chosen; `all` are all of all, names are these of all. A profile's \
+         switches hold beside it."
+    )
+    .live(),
     key!(
         overhead_budget,
         "What procmon may take of one core, its kernel programs included; past it the optional \
          probes are detached, one each time (`run` only)."
     )
-    .flag("--overhead-budget"),
+    .flag("--overhead-budget")
+    .live(),
     key!(
         overhead_period,
         "How long the cost is looked at before it is judged."
-    ),
+    )
+    .live(),
     key!(
         select.top,
         "OTLP sends series of so many processes, those that take most; the rest is one resource, \
          `other`."
     )
-    .flag("--top"),
+    .flag("--top")
+    .live(),
     key!(
         select.by,
         "By what processes are first with `top` or `max_series`: the keys are served in turn, each \
          taking its first of those that are left, until there are enough."
-    ),
+    )
+    .live(),
     key!(
         select.sticky,
         "How many ticks a process keeps its place after it was last among the first."
-    ),
+    )
+    .live(),
     key!(
         select.group_by,
         "OTLP sends one resource a group of processes instead of one a process."
     )
     .example("container")
-    .flag("--group-by"),
+    .flag("--group-by")
+    .live(),
     key!(
         select.max_series,
         "The most series OTLP sends; the least important processes are folded into `other`."
     )
     .example("50000")
-    .flag("--max-series"),
+    .flag("--max-series")
+    .live(),
     key!(
         select.rules,
         "What processes are called: the first rule whose `match`, an expression as in `--match`, \
@@ -107,7 +150,8 @@ pub const KEYS: &[Key] = &[
          `procmon.task.id`, its `attributes`, and every metric. Where no option says whom, `run` \
          watches whom the rules match."
     )
-    .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#),
+    .example(r#"[{match: 'executable == "postgres"', target: orders-db, task_id: "42"}]"#)
+    .live(),
     key!(
         kernel.max_processes,
         "Room for so many processes in the kernel's map; `auto` is four times the tasks that live \
@@ -198,7 +242,6 @@ pub const KEYS: &[Key] = &[
 pub const LATER: &[&str] = &[
     "alerts",
     "compat",
-    "enabled",
     "expected",
     "export.mqtt",
     "general.monitoring.memory_profiling",
@@ -206,9 +249,6 @@ pub const LATER: &[&str] = &[
     "http",
     "logging",
     "memory_profiling",
-    "metrics",
-    "profile",
-    "profiles",
     "state_dir",
 ];
 
@@ -248,6 +288,11 @@ impl Key {
         self
     }
 
+    const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
     const fn secret(mut self) -> Self {
         self.secret = true;
         self
@@ -274,6 +319,11 @@ impl Key {
     pub fn read(&self, config: &mut Config, node: &Node) -> Result<(), Vec<Mistake>> {
         let result = (self.read)(config, node);
         result.map_err(|mistakes| mistakes.into_iter().map(|m| m.of(self.path)).collect())
+    }
+
+    /// Gives a configuration the value that another one has.
+    pub fn copy(&self, to: &mut Config, from: &Config) {
+        (self.copy)(to, from);
     }
 
     /// The value as YAML, in one line.

@@ -17,7 +17,7 @@ pub struct Loaded {
     /// The configuration.
     pub config: Config,
     /// Where the values of keys came from that are not defaults.
-    origins: BTreeMap<&'static str, Origin>,
+    pub(super) origins: BTreeMap<&'static str, Origin>,
 }
 
 impl Loaded {
@@ -58,6 +58,10 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<Loaded, ConfigE
     }
     loader.environment(env);
     loader.otlp();
+    // Of a run that does not end, until one is known that does.
+    if let Err(ConfigError(mistakes)) = loader.loaded.settle(false) {
+        loader.mistakes.extend(mistakes);
+    }
     if loader.mistakes.is_empty() {
         Ok(loader.loaded)
     } else {
@@ -165,13 +169,12 @@ impl Loader {
         }
     }
 
-    fn alias(&mut self, alias: &Alias, name: &str, node: &Node) {
+    fn alias(&mut self, alias: &Alias, name: &str, node: &Rc<Node>) {
         if matches!(node.content, Content::Null) {
             return;
         }
         match alias.resolve(node) {
-            Ok(None) => {}
-            Ok(Some((key, node))) => {
+            Ok((key, node)) => {
                 let key = keys::find(key).expect("an alias of no key");
                 match node.origin {
                     Origin::Variable(_) => self.overlay(key, &node),
@@ -188,7 +191,7 @@ impl Loader {
             if let Some(variable) = alias.variable
                 && let Some(node) = self.variable(variable, env)
             {
-                self.alias(alias, variable, &node);
+                self.alias(alias, variable, &Rc::new(node));
             }
         }
         for key in KEYS {

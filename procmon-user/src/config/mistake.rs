@@ -28,9 +28,21 @@ pub enum Origin {
     Variable(Arc<str>),
     /// An option of the command line.
     Flag(&'static str),
+    /// The profile of this name, which was chosen elsewhere.
+    Profile(Arc<str>),
 }
 
 impl Origin {
+    /// Flags beat variables, which beat the file, which beats what nobody said.
+    pub fn strength(&self) -> u8 {
+        match self {
+            Self::Default | Self::Profile(_) => 0,
+            Self::File { .. } | Self::WholeFile(_) => 1,
+            Self::Variable(_) => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+
     /// The same, so many characters further on in its line.
     pub fn further(&self, characters: usize) -> Self {
         let mut origin = self.clone();
@@ -48,6 +60,7 @@ impl fmt::Display for Origin {
             Self::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
             Self::WholeFile(name) | Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),
+            Self::Profile(name) => write!(f, "profile {name}"),
         }
     }
 }

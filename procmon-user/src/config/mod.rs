@@ -5,10 +5,14 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod change;
+mod collect;
 mod keys;
 mod load;
+mod metrics;
 mod mistake;
 mod print;
+mod profile;
 mod quantity;
 mod read;
 pub mod reference;
@@ -25,9 +29,12 @@ use std::path::Path;
 use crate::collector::Contract;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+pub use change::Changes;
 pub use load::{Loaded, load};
+pub use metrics::Metrics;
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
+pub use profile::{PRESETS, Profile, ProfileChoice, Profiles};
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{By, MaxSeries, Select, Sticky, Top};
@@ -39,8 +46,18 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 /// All that is configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Time between two frames.
+    /// Whether `run` collects anything.
+    pub enabled: bool,
+    /// Which profile.
+    pub profile: Option<ProfileChoice>,
+    /// More profiles.
+    pub profiles: Profiles,
+    /// What the chosen profile says; no key, but what comes of them.
+    pub in_force: Profile,
+    /// Time between two frames: the profile's, unless one was given.
     pub interval: Interval,
+    /// Which metrics of processes are sent.
+    pub metrics: Metrics,
     /// What procmon may take of one core.
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
@@ -93,7 +110,12 @@ impl Default for Config {
     fn default() -> Self {
         let second = std::time::Duration::from_secs(1);
         Self {
+            enabled: true,
+            profile: None,
+            profiles: Profiles::default(),
+            in_force: Profile::default(),
             interval: Interval(second),
+            metrics: Metrics::default(),
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),
             select: Select::default(),

@@ -29,6 +29,11 @@ defaults. Relative paths begin at the working directory, as those of flags do.
 - [deploy/procmon.yaml](../deploy/procmon.yaml) is a file to begin with: every key, commented.
 - [configuration.schema.json](configuration.schema.json) is a JSON Schema, for editors.
 
+At SIGHUP `procmon run` reads the file again. A file with a mistake changes nothing, and is told with
+its mistakes; of a good one the keys that change by SIGHUP apply, with no counter beginning anew, and
+those that need a restart are told by name and stay as they were. What was not loaded at the start
+(the kernel programs for what was switched off) needs a restart, too.
+
 A key without a value (`file:`) is as good as not there, and an empty variable as good as unset. A
 key that procmon does not know is an error, and so is one that is there twice.
 ";
@@ -44,19 +49,22 @@ const HEAD: &str = "\
 pub fn markdown() -> String {
     let config = Config::default();
     let mut text = LEGEND.to_owned();
-    text.push_str("\n## Keys\n\n| key | what | values | default | variable | flag |\n");
-    text.push_str("|---|---|---|---|---|---|\n");
+    text.push_str(
+        "\n## Keys\n\n| key | what | values | default | variable | flag | changes by |\n",
+    );
+    text.push_str("|---|---|---|---|---|---|---|\n");
     for key in KEYS {
         let mut variables = vec![format!("`{}`", key.variable())];
         variables.extend(key.standard.iter().map(|variable| format!("`{variable}`")));
         let default = match key.show(&config).as_str() {
-            "null" | "[]" => String::new(),
+            "null" | "[]" | "{}" => String::new(),
             value => format!("`{value}`"),
         };
+        let changes = if key.live { "SIGHUP" } else { "restart" };
         let flag = key.flag.map_or(String::new(), |flag| format!("`{flag}`"));
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {default} | {} | {flag} |",
+            "| `{}` | {} | {} | {default} | {} | {flag} | {changes} |",
             key.path,
             key.about,
             key.form().words,
@@ -69,7 +77,7 @@ pub fn markdown() -> String {
         let cell = |name: Option<&str>| name.map_or(String::new(), |name| format!("`{name}`"));
         let means = match alias.meaning {
             Meaning::Seconds(key) => format!("`{key}`, in seconds"),
-            Meaning::Enabled => "nothing; it has to be `true`".to_owned(),
+            Meaning::Same(key) => format!("`{key}`"),
         };
         let (path, variable) = (cell(alias.path), cell(alias.variable));
         let _ = writeln!(text, "| {path} | {variable} | {means} |");
@@ -96,7 +104,7 @@ pub fn yaml() -> String {
         }
         let default = key.show(&config);
         let value = match (default.as_str(), key.example) {
-            ("null" | "[]", Some(example)) => example,
+            ("null" | "[]" | "{}", Some(example)) => example,
             (default, _) => default,
         };
         let _ = writeln!(text, "#{indent}{name}: {value}");
@@ -128,7 +136,7 @@ pub fn schema() -> String {
         let mut schema = json!({"anyOf": [schema, {"type": "null"}]});
         schema["description"] = about(key).into();
         let default = key.show(&Config::default());
-        if !matches!(default.as_str(), "null" | "[]") {
+        if !matches!(default.as_str(), "null" | "[]" | "{}") {
             schema["default"] = default.into();
         }
         properties(at).insert(names[names.len() - 1].to_owned(), schema);

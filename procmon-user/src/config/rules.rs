@@ -21,12 +21,14 @@ const KEYS: &[(&str, &str)] = &[
     ("target", "`service.name` of those it matches."),
     ("task_id", "`procmon.task.id` of those it matches."),
     (
+        "profile",
+        "What is collected of those it matches: the switches of this profile, not its interval.",
+    ),
+    (
         "attributes",
         "More resource attributes of those it matches.",
     ),
 ];
-/// A key that is planned.
-const LATER: &str = "profile";
 
 /// Rules as they were written, looked at and found good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,11 +147,8 @@ fn set(spec: &mut RuleSpec, name: &Name, value: &Rc<Node>) -> Result<(), Vec<Mis
         "name" => spec.name = Option::read(value)?,
         "target" => spec.target = Option::read(value)?,
         "task_id" => spec.task_id = Option::read(value)?,
+        "profile" => spec.profile = Option::read(value)?,
         "attributes" => spec.attributes = attributes(value)?,
-        LATER => {
-            let problem = "not in this version of procmon: leave it out";
-            return Err(vec![Mistake::new(&name.origin, problem)]);
-        }
         unknown => {
             let here: Vec<_> = KEYS.iter().map(|(name, _)| *name).collect();
             let problem = suggest::unknown(unknown, &here, std::iter::empty());
@@ -201,6 +200,7 @@ fn show(spec: &RuleSpec) -> String {
         ("name", &spec.name),
         ("target", &spec.target),
         ("task_id", &spec.task_id),
+        ("profile", &spec.profile),
     ] {
         parts.extend(
             value

@@ -19,8 +19,8 @@ pub struct Alias {
 pub enum Meaning {
     /// That of the key at this path, in seconds.
     Seconds(&'static str),
-    /// Nothing as long as it is true.
-    Enabled,
+    /// That of the key at this path.
+    Same(&'static str),
 }
 
 /// Every such name.
@@ -33,17 +33,21 @@ pub const ALIASES: &[Alias] = &[
     Alias {
         path: Some("general.monitoring.process_metrics.enabled"),
         variable: Some("PROPLET_ENABLE_MONITORING"),
-        meaning: Meaning::Enabled,
+        meaning: Meaning::Same("enabled"),
+    },
+    Alias {
+        path: Some("monitoringProfile"),
+        variable: None,
+        meaning: Meaning::Same("profile"),
     },
 ];
 
 impl Alias {
-    /// The key it stands for and what that key's own value would be; `None`:
-    /// there is nothing to set.
+    /// The key it stands for and what that key's own value would be.
     ///
     /// # Errors
     /// When its value means nothing.
-    pub fn resolve(&self, node: &Node) -> Result<Option<(&'static str, Rc<Node>)>, Mistake> {
+    pub fn resolve(&self, node: &Rc<Node>) -> Result<(&'static str, Rc<Node>), Mistake> {
         let text = match &node.content {
             Content::Text { text, .. } => text.as_str(),
             _ => "",
@@ -54,16 +58,10 @@ impl Alias {
                 let seconds = seconds
                     .ok_or_else(|| Mistake::new(&node.origin, "a number of seconds is wanted"))?;
                 let milliseconds = format!("{}ms", (seconds * 1e3).round());
-                Ok(Some((
-                    key,
-                    Rc::new(Node::text(node.origin.clone(), milliseconds)),
-                )))
+                let node = Node::text(node.origin.clone(), milliseconds);
+                Ok((key, Rc::new(node)))
             }
-            Meaning::Enabled if text == "true" => Ok(None),
-            Meaning::Enabled => Err(Mistake::new(
-                &node.origin,
-                "only true is in this version: to switch procmon off, do not start it",
-            )),
+            Meaning::Same(key) => Ok((key, Rc::clone(node))),
         }
     }
 }

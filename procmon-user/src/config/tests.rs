@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::keys::{KEYS, LATER};
 use super::*;
+use crate::process::Switch;
 use crate::process::select::RuleSpec;
 use crate::shape::{GroupBy, Key};
 
@@ -63,6 +64,10 @@ fn an_empty_file_means_the_defaults() {
 fn every_key_of_a_file_is_taken_over() {
     let config = good(
         "interval: 10s\n\
+         enabled: false\n\
+         profile: night\n\
+         profiles: {night: {interval: 5m}}\n\
+         metrics: all\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
          select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
@@ -85,8 +90,17 @@ fn every_key_of_a_file_is_taken_over() {
         \x20 jsonl: {file: '-'}\n",
     );
     let text = |text: &str| Some(text.to_owned());
+    let night = Profile {
+        interval: seconds(300),
+        ..Profiles::default().find("standard").unwrap()
+    };
     let wanted = Config {
+        enabled: false,
+        profile: Some(ProfileChoice::Named("night".to_owned())),
+        profiles: Profiles([("night".to_owned(), night)].into()),
+        in_force: night,
         interval: seconds(10),
+        metrics: Metrics(crate::metrics::Choice::All),
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
         select: Select {
@@ -370,10 +384,137 @@ fn the_names_of_other_monitors_are_understood() {
         twice[0].contains("`interval` is said twice, first at"),
         "{twice:?}"
     );
-    let off = &mistakes("general: {monitoring: {process_metrics: {enabled: false}}}")[0];
-    assert!(off.contains("only true is in this version"), "{off}");
+    assert!(good("general: {monitoring: {process_metrics: {enabled: true}}}").is_enabled());
+    assert!(!good("general: {monitoring: {process_metrics: {enabled: false}}}").is_enabled());
+    let off = &[("PROPLET_ENABLE_MONITORING", "false")];
+    assert!(!load_with("", off).unwrap().config.is_enabled());
+    let said = &mistakes("general: {monitoring: {process_metrics: {enabled: 0}}}")[0];
+    assert!(
+        said.contains("enabled: \"0\" is neither true nor false"),
+        "{said}"
+    );
     let range = &mistakes("general: {monitoring: {process_metrics: {interval_seconds: 0}}}")[0];
     assert!(range.contains("from 10ms to 24h"), "{range}");
+}
+
+#[test]
+fn a_profile_brings_its_interval_unless_one_was_given_in_as_strong_a_place() {
+    let interval = |text: &str, variables| {
+        let loaded = load_with(text, variables).unwrap();
+        let origin = loaded.origin("interval").to_string();
+        (loaded.config.interval, origin)
+    };
+    let minimal = (seconds(60), "profile minimal".to_owned());
+    assert_eq!(interval("profile: minimal", &[]), minimal);
+    let (beats, _) = interval("profile: minimal\ninterval: 7s", &[]);
+    assert_eq!(beats, seconds(7));
+    let variable: Variables<'_> = &[("PROCMON_PROFILE", "minimal")];
+    assert_eq!(interval("interval: 7s", variable), minimal);
+    assert_eq!(interval("profile: batch", variable), minimal);
+    let (beats, _) = interval("profile: minimal", &[("PROPLET_METRICS_INTERVAL", "3")]);
+    assert_eq!(beats, seconds(3));
+
+    let mut loaded = load_with("interval: 7s", variable).unwrap();
+    let intensive = Some(ProfileChoice::Named("intensive".to_owned()));
+    loaded.flag("profile", intensive, |c, profile| c.profile = Some(profile));
+    loaded.settle(false).unwrap();
+    assert_eq!(loaded.config.interval, seconds(1));
+    assert_eq!(loaded.config.in_force.history_size, 1000);
+}
+
+#[test]
+fn auto_is_standard_for_a_run_that_ends_and_daemon_for_one_that_does_not() {
+    let mut loaded = load_with("profile: auto", &[]).unwrap();
+    assert_eq!(loaded.config.interval, seconds(120));
+    loaded.settle(true).unwrap();
+    assert_eq!(loaded.config.interval, seconds(10));
+    assert_eq!(loaded.config.in_force.history_size, 100);
+}
+
+#[test]
+fn a_profile_as_another_monitor_writes_it_is_taken_as_it_stands() {
+    let object =
+        r#"{"enabled": true, "interval": 30, "collect_cpu": true, "collect_memory": false}"#;
+    for text in [
+        format!("profile: {object}"),
+        format!("{{\"monitoringProfile\": {object}}}"),
+    ] {
+        let config = good(&text);
+        assert_eq!(config.interval, seconds(30), "{text}");
+        assert!(!config.in_force.switches.has(Switch::Memory), "{text}");
+    }
+    let variable = [("PROCMON_PROFILE", object)];
+    let config = load_with("", &variable).unwrap().config;
+    assert_eq!(config.interval, seconds(30));
+    assert!(!good("profile: {enabled: false}").is_enabled());
+}
+
+#[test]
+fn profiles_that_are_not_there_are_told_with_the_nearest() {
+    let found = mistakes(
+        "profile: minimla\n\
+         select: {rules: [{match: pid == 1, profile: batch}, {match: pid == 2, profile: btach}]}\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "procmon.yaml:1:10: profile: there is no profile \"minimla\": did you mean `minimal`?",
+            "procmon.yaml:2:17: select.rules: rule 2: profile: there is no profile \"btach\": \
+             did you mean `batch`?",
+        ]
+    );
+}
+
+#[test]
+fn what_is_collected_is_what_the_profile_or_that_of_a_rule_asks_for() {
+    use procmon_common::probes::Family;
+    let minimal = good("profile: minimal").collect();
+    assert!(!minimal.wanted.switches.has(Switch::NetworkIo));
+    assert!(minimal.programs.has_family(Family::Memory));
+    assert!(!minimal.programs.has_family(Family::Network));
+    let text = "profile: minimal\n\
+                select: {rules: [{match: pid == 1, profile: realtime-api}, {match: pid == 2}]}";
+    let config = good(text);
+    let with_rule = config.collect();
+    assert_eq!(with_rule.wanted, minimal.wanted);
+    assert!(with_rule.any.has(Switch::NetworkIo) && !with_rule.any.has(Switch::DiskIo));
+    assert!(with_rule.programs.has_family(Family::Network));
+    let rules = config.rules();
+    let wanted = rules.wanted(0).unwrap();
+    assert!(wanted.switches.has(Switch::Threads) && !wanted.switches.has(Switch::DiskIo));
+    assert_eq!(rules.wanted(1), None);
+    let all = good("").collect();
+    let probes = procmon_common::probes::PROBES.iter();
+    assert!(probes.into_iter().all(|probe| all.programs.has(probe)));
+    assert_eq!(all.any, crate::process::Switches::ALL);
+}
+
+#[test]
+fn of_a_new_configuration_what_can_change_does_and_the_rest_stays() {
+    let mut running = load_with("interval: 1s\nkernel: {max_processes: 9}", &[]).unwrap();
+    let text = "interval: 2s\nkernel: {max_processes: 7}\nselect: {top: 3}\n";
+    let changes = running.take_over(load_with(text, &[]).unwrap());
+    assert_eq!(changes.applied, ["interval", "select.top"]);
+    assert_eq!(changes.kept, ["kernel.max_processes"]);
+    assert_eq!(running.config.interval, seconds(2));
+    let processes = running.config.kernel.max_processes;
+    assert_eq!(processes, Auto(Some(Processes(9))));
+    // It is told each time, until it is as it was.
+    let changes = running.take_over(load_with(text, &[]).unwrap());
+    assert_eq!((changes.applied.len(), changes.kept.len()), (0, 1));
+    let again = load_with(
+        "interval: 2s\nkernel: {max_processes: 9}\nselect: {top: 3}",
+        &[],
+    );
+    assert_eq!(running.take_over(again.unwrap()), Changes::default());
+}
+
+#[test]
+fn a_change_of_profile_is_a_change_of_its_interval_too() {
+    let mut running = load_with("profile: standard", &[]).unwrap();
+    let changes = running.take_over(load_with("profile: minimal", &[]).unwrap());
+    assert_eq!(changes.applied, ["profile", "interval"]);
+    assert_eq!(running.config.interval, seconds(60));
 }
 
 #[test]
@@ -450,6 +591,6 @@ fn every_key_is_in_every_reference() {
         assert!(found.is_some(), "{}", key.path);
     }
     for line in markdown.lines().filter(|line| line.starts_with("| `")) {
-        assert!(matches!(line.matches('|').count(), 4 | 7), "{line}");
+        assert!(matches!(line.matches('|').count(), 4 | 8), "{line}");
     }
 }

@@ -6,8 +6,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::sink::{Sink, SinkError};
-use crate::metrics::process::PROCESS;
-use crate::metrics::{Level, ProcessReading, Value};
+use crate::metrics::{ProcessReading, Value, process};
 use crate::process::{Exit, Histogram, ProcessSample, identity, signal};
 use crate::shape::View;
 
@@ -131,10 +130,7 @@ impl Serialize for Metrics<'_> {
         let mut map = serializer.serialize_map(None)?;
         let mut key = String::with_capacity(128);
         let mut result = Ok(());
-        for metric in PROCESS {
-            if metric.level == Level::OptIn && !reading.sample.chosen {
-                continue;
-            }
+        for (_, metric) in process::of(reading.sample) {
             let mut entry = |attributes: &[(&'static str, &str)], value: Value<'_>| {
                 if result.is_ok() {
                     key.clear();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use procmon_common::{Counter, Operation};
 
 use super::report::printable;
-use crate::process::{ProcessId, ProcessSample, errno};
+use crate::process::{ProcessId, ProcessSample, Seen, errno};
 
 /// A sum over processes, and how many of them had a value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +47,8 @@ pub struct Summary {
     disk_written: Sum,
     /// Processes that the probes counted.
     probes: Sum,
-    /// Whose socket payload was seen.
-    network: Sum,
+    /// What was counted of some of them.
+    counted: Seen,
     counters: [u64; Counter::COUNT],
     failures: BTreeMap<(Operation, &'static str), u64>,
     /// The largest resident set of one process, and the process's executable.
@@ -77,7 +77,7 @@ impl Summary {
             disk_read: Sum::default(),
             disk_written: Sum::default(),
             probes: Sum::default(),
-            network: Sum::default(),
+            counted: Seen::default(),
             counters: [0; Counter::COUNT],
             failures: BTreeMap::new(),
             peak: None,
@@ -111,7 +111,7 @@ impl Summary {
             return;
         };
         self.probes.add(Some(1));
-        self.network.add(probes.network.then_some(1));
+        self.counted = self.counted.or(probes.seen);
         for (sum, value) in self.counters.iter_mut().zip(probes.counters) {
             *sum += value;
         }
@@ -179,7 +179,7 @@ impl Summary {
         if let Some(written) = self.disk_written.get() {
             row(out, bytes(written), "written to disk", "")?;
         }
-        if self.network.processes > 0 {
+        if self.counted.network {
             let get = |counter: Counter| self.counters[counter.index()];
             let (received, sent) = (
                 get(Counter::NetworkReceived),
@@ -200,7 +200,13 @@ impl Summary {
         let get = |counter: Counter| self.counters[counter.index()];
         row(out, (grouped(get(Counter::Forks)), ""), "forks", "")?;
         row(out, (grouped(get(Counter::Execs)), ""), "execs", "")?;
-        for operations in [Operation::MEMORY, Operation::FILES] {
+        for (counted, operations) in [
+            (self.counted.memory, Operation::MEMORY),
+            (self.counted.files, Operation::FILES),
+        ] {
+            if !counted {
+                continue;
+            }
             writeln!(out)?;
             for operation in operations {
                 // All calls, as strace has them; the remark says how many failed.

@@ -14,6 +14,7 @@ use procmon_common::probes::{Family, Hook, PROBES, SYSCALL_FALLBACK};
 use super::btf::Btf;
 use super::load::Kernel;
 use super::probe::{ProbeState, ProbeStatus, named};
+use super::programs::Programs;
 use super::{syscalls, tracefs};
 
 /// The kernel's type information, for us and for aya, whose own is private.
@@ -33,7 +34,15 @@ impl Kernel {
         let mut fallback: Option<Result<(), ProbeState>> = None;
         let bpf = &mut self.bpf;
         let cgroups = &self.offsets.cgroups;
+        let programs = self.programs;
         for probe in PROBES.iter().filter(|probe| chosen(probe)) {
+            if !programs.has(probe) {
+                self.probes.push(ProbeStatus {
+                    probe,
+                    state: ProbeState::Off,
+                });
+                continue;
+            }
             let state = match (probe.hook, &tracefs) {
                 (Hook::BtfTracepoint(tracepoint), _) if probe.family == Family::Cgroup => {
                     attach_cgroup(bpf, probe, tracepoint, types, cgroups)
@@ -64,7 +73,7 @@ impl Kernel {
                     attach_exits(bpf, probe, calls, tracefs).map(|()| ProbeState::Active)
                 }
                 (Hook::SyscallExit(_), Err(absent)) => fallback
-                    .get_or_insert_with(|| attach_fallback(bpf, btf))
+                    .get_or_insert_with(|| attach_fallback(bpf, btf, programs))
                     .clone()
                     .map(|()| {
                         ProbeState::Degraded(format!("{absent}: one program on sys_exit stands in"))
@@ -247,14 +256,14 @@ fn attach_exits(
     Ok(())
 }
 
-/// The one program for all system calls, with its table of their numbers.
-fn attach_fallback(bpf: &mut Ebpf, btf: &AyaBtf) -> Result<(), ProbeState> {
+/// The one program for all system calls that are asked for, with its table of their numbers.
+fn attach_fallback(bpf: &mut Ebpf, btf: &AyaBtf, programs: Programs) -> Result<(), ProbeState> {
     {
         let map = bpf
             .map_mut("SYSCALLS")
             .ok_or_else(|| ProbeState::Failed("no map SYSCALLS".to_owned()))?;
         let mut numbers: Array<_, u32> = Array::try_from(map).map_err(failed)?;
-        for probe in PROBES {
+        for probe in PROBES.iter().filter(|probe| programs.has(probe)) {
             let (Hook::SyscallExit(calls), Some(operation)) = (probe.hook, probe.operation) else {
                 continue;
             };

@@ -51,6 +51,19 @@ impl Kernel {
         }
     }
 
+    /// Switches off the parts that nobody asked for.
+    pub(super) fn leave_out_parts(&mut self) -> Result<(), KernelError> {
+        let parts = Feature::ALL.iter();
+        let off = parts.filter(|feature| !self.programs.has_feature(**feature));
+        let asked = off.fold(self.features, |features, feature| {
+            features.without(*feature)
+        });
+        match asked == self.features {
+            true => Ok(()),
+            false => self.write_features(asked),
+        }
+    }
+
     fn write_features(&mut self, features: Features) -> Result<(), KernelError> {
         let map = self
             .bpf

@@ -20,7 +20,9 @@ use super::offsets::Offsets;
 use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
+use super::programs::Programs;
 use crate::proc::cgroup;
+use crate::process::Seen;
 
 /// The kernel programs, built by build.rs. Public for `procmon-bench`, which
 /// loads the floor it measures against.
@@ -57,6 +59,8 @@ pub struct Options {
     pub children: bool,
     /// How much room it takes.
     pub sizes: Sizes,
+    /// Which programs are asked for.
+    pub programs: Programs,
 }
 
 /// How much room the kernel half takes: the keys below `kernel` in the
@@ -84,6 +88,8 @@ pub struct Kernel {
     logger: Option<EbpfLogger<&'static dyn Log>>,
     pub(super) probes: Vec<ProbeStatus>,
     pub(super) features: Features,
+    pub(super) programs: Programs,
+    pub(super) seen: Seen,
 }
 
 impl Kernel {
@@ -151,7 +157,10 @@ impl Kernel {
             logger,
             probes: Vec::with_capacity(PROBES.len()),
             features: Features::default(),
+            programs: options.programs,
+            seen: Seen::default(),
         };
+        kernel.leave_out_parts()?;
         let types = Types {
             own: &btf,
             aya: &aya_btf,
@@ -165,6 +174,7 @@ impl Kernel {
             kernel.without_room_at_first = losses.get(Loss::NoRoomAtSnapshot);
         }
         kernel.attach(types, |probe| chosen(probe) && counts(probe));
+        kernel.seen = kernel.what_is_seen();
         drop((btf, aya_btf));
         crate::heap::trim();
         Ok(kernel)
@@ -173,6 +183,11 @@ impl Kernel {
     /// How each probe does.
     pub fn probes(&self) -> &[ProbeStatus] {
         &self.probes
+    }
+
+    /// Which programs were asked for.
+    pub fn programs(&self) -> Programs {
+        self.programs
     }
 
     /// The one line about all probes that is said at start.

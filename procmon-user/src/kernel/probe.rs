@@ -18,10 +18,12 @@ pub enum ProbeState {
     Failed(String),
     /// It was attached and is no more.
     Detached(String),
+    /// Nothing that it counts was asked for: it was not even loaded.
+    Off,
 }
 
 impl ProbeState {
-    /// The value of `procmon.probe.state`.
+    /// The value of `procmon.probe.state`, which one that is off has not.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -29,6 +31,7 @@ impl ProbeState {
             Self::Unsupported(_) => "unsupported",
             Self::Failed(_) => "failed",
             Self::Detached(_) => "detached",
+            Self::Off => "off",
         }
     }
 
@@ -36,6 +39,7 @@ impl ProbeState {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Active => None,
+            Self::Off => Some("none of its metrics was asked for"),
             Self::Degraded(reason)
             | Self::Unsupported(reason)
             | Self::Failed(reason)
@@ -65,7 +69,7 @@ impl ProbeStatus {
             Family::Memory => "memory",
             Family::Files => "files",
             Family::Sched => "sched",
-            Family::Lifecycle => "lifecycle",
+            Family::Lifecycle | Family::Oom => "lifecycle",
             Family::Cgroup => "cgroup",
             Family::Network => "network",
             Family::Snapshot => "snapshot",
@@ -101,13 +105,21 @@ pub fn named<'a>(probes: &'a [ProbeStatus], name: &str) -> Option<&'a ProbeStatu
 
 /// The one line about all probes that is said at start.
 pub fn summary(probes: &[ProbeStatus]) -> String {
+    let (probes, off): (Vec<_>, Vec<_>) = probes
+        .iter()
+        .partition(|status| status.state != ProbeState::Off);
+    let off: Vec<_> = off.iter().map(|status| status.probe.name).collect();
+    let off = match &off[..] {
+        [] => String::new(),
+        off => format!("; switched off: {}", off.join(", ")),
+    };
     let total = probes.len();
     let active = probes
         .iter()
         .filter(|probe| probe.state == ProbeState::Active)
         .count();
     if active == total {
-        return format!("all {total} probes active");
+        return format!("all {total} probes active{off}");
     }
     // One clause per cause: twelve probes without tracefs are one story.
     let mut causes: Vec<(&ProbeState, Vec<&str>)> = Vec::new();
@@ -127,7 +139,8 @@ pub fn summary(probes: &[ProbeStatus]) -> String {
             format!("{} {}: {reason}", names.join(", "), state.name())
         })
         .collect();
-    format!("{active} of {total} probes active; {}", causes.join("; "))
+    let causes = causes.join("; ");
+    format!("{active} of {total} probes active; {causes}{off}")
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! From the kernel's records to a process's totals.
 
+use std::array;
+
 use procmon_common::config::ABSENT;
-use procmon_common::probes::Family;
+use procmon_common::probes::{Family, Hook};
 use procmon_common::{Feature, OomStat, Operation, ProcessEntry, ThreadStat};
 
 use super::load::Kernel;
 use super::task_iter::{SnapshotProcess, Sums};
-use crate::process::{Histogram, ProbeCounters, Totals};
+use crate::process::{Histogram, ProbeCounters, Seen, Totals};
 
 /// What must be remembered of a process from one tick to the next, so that
 /// its totals never fall.
@@ -154,15 +156,30 @@ impl Kernel {
                 buckets: entry.waits,
                 sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
             },
-            features: [Some(0); Feature::COUNT],
-            network: self.sees_network(),
+            features: array::from_fn(|feature| {
+                let asked = self.programs.has_feature(Feature::ALL[feature]);
+                asked.then_some(0)
+            }),
+            seen: self.seen,
         }
     }
 
-    fn sees_network(&self) -> bool {
-        self.probes()
-            .iter()
-            .filter(|status| status.probe.family == Family::Network)
+    /// What the probes see, as they are attached now.
+    pub(super) fn what_is_seen(&self) -> Seen {
+        Seen {
+            memory: self.sees(Family::Memory),
+            files: self.sees(Family::Files),
+            network: self.sees(Family::Network),
+            oom: self.sees(Family::Oom),
+        }
+    }
+
+    /// Whether what the probes of a family count is known.
+    fn sees(&self, family: Family) -> bool {
+        let part = |hook| matches!(hook, Hook::Part { .. });
+        let probes = self.probes().iter();
+        probes
+            .filter(|status| status.probe.family == family && !part(status.probe.hook))
             .all(|status| status.state.works())
     }
 

@@ -90,7 +90,7 @@ const fn row(
 #[rustfmt::skip]
 pub const AGENT: &[Metric<AgentRead>] = &[
     row("procmon.agent.probe.state", UpDownCounter, "{probe}",
-        "1 for the state a probe is in; the reason is in the event and in `procmon doctor`.",
+        "1 for the state a probe is in; the reason is in the event and in `procmon doctor`. A probe that the configuration switches off was not loaded and has none.",
         |agent, out| for (probe, state) in &agent.health.probes {
             let attributes = [("procmon.probe", *probe), ("procmon.probe.state", *state)];
             out.point(&attributes, Value::Int(1));

@@ -4,7 +4,7 @@ use procmon_common::Operation;
 
 use super::Instrument::{Counter, ExponentialHistogram};
 use super::{Attribute, HostRead, Instrument, Metric, Points, Source, Switch, Value};
-use crate::rollup::{CpuTimes, Exited};
+use crate::rollup::{CpuTimes, Group};
 
 const EXECUTABLE: Attribute = Attribute {
     key: "process.executable.name",
@@ -86,7 +86,7 @@ pub const EXITED: [Metric<HostRead>; 8] = [
         Switch::Cpu,
         "CPU time of processes that have ended.",
         |host, out| {
-            for (name, group) in host.exited.groups() {
+            for (name, group) in host.exited.groups_with(Switch::Cpu) {
                 cpu(out, name, &group.cpu);
             }
         },
@@ -105,7 +105,7 @@ pub const EXITED: [Metric<HostRead>; 8] = [
         Switch::DiskIo,
         "Bytes that ended processes caused to be moved from and to the storage layer.",
         |host, out| {
-            for (name, group) in host.exited.groups() {
+            for (name, group) in host.exited.groups_with(Switch::DiskIo) {
                 pair(
                     out,
                     name,
@@ -129,7 +129,7 @@ pub const EXITED: [Metric<HostRead>; 8] = [
         Switch::NetworkIo,
         "Socket payload of ended processes.",
         |host, out| {
-            for (name, group) in host.exited.groups() {
+            for (name, group) in host.exited.groups_with(Switch::NetworkIo) {
                 pair(
                     out,
                     name,
@@ -155,7 +155,7 @@ pub const EXITED: [Metric<HostRead>; 8] = [
         "System calls of ended processes that changed the address space.",
         |host, out| {
             operations(
-                &host.exited,
+                host.exited.groups_with(Switch::Memory),
                 out,
                 "procmon.memory.operation",
                 Operation::MEMORY,
@@ -178,7 +178,7 @@ pub const EXITED: [Metric<HostRead>; 8] = [
         "System calls of ended processes that made or closed descriptors.",
         |host, out| {
             operations(
-                &host.exited,
+                host.exited.groups_with(Switch::FileDescriptors),
                 out,
                 "procmon.file_descriptor.operation",
                 Operation::FILES,
@@ -231,8 +231,13 @@ fn pair(
     }
 }
 
-fn operations(exited: &Exited, out: &mut dyn Points, key: &'static str, operations: &[Operation]) {
-    for (name, group) in exited.groups() {
+fn operations<'a>(
+    groups: impl Iterator<Item = (&'a str, &'a Group)>,
+    out: &mut dyn Points,
+    key: &'static str,
+    operations: &[Operation],
+) {
+    for (name, group) in groups {
         for ((operation, error), count) in &group.operations {
             if !operations.contains(operation) {
                 continue;

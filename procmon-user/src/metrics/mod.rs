@@ -11,11 +11,14 @@ pub mod group;
 pub mod host;
 pub mod process;
 mod row;
+mod wanted;
 
+pub use crate::process::Switch;
 pub use row::{
     AgentRead, AgentReading, Attribute, ExporterHealth, GroupRead, GroupReading, HostRead,
-    Instrument, Level, Metric, Number, Points, ProcessRead, ProcessReading, Source, Switch, Value,
+    Instrument, Level, Metric, Number, Points, ProcessRead, ProcessReading, Source, Value,
 };
+pub use wanted::{Choice, names, programs, wanted};
 
 #[cfg(test)]
 mod tests;

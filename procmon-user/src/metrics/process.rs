@@ -1,11 +1,12 @@
 //! The process table of the catalogue.
 
+use procmon_common::probes::Family;
 use procmon_common::{Counter, Feature, Operation};
 
 use super::Instrument::{self, Counter as Sum, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::{self, Kernel, Probe, Snapshot};
-use super::{Attribute, Metric, Points, ProcessRead, ProcessReading, Switch, Value};
-use crate::process::{ConnectionState, ProbeCounters, Totals};
+use super::{Attribute, Level, Metric, Points, ProcessRead, ProcessReading, Switch, Value};
+use crate::process::{ConnectionState, Extra, ProbeCounters, ProcessSample, Rows, Seen, Totals};
 
 const CPU_MODE: &[Attribute] = &[Attribute {
     key: "cpu.mode",
@@ -123,7 +124,7 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
                 float(out, &[("cpu.mode", "user")], Some(rate.user / rate.available));
                 float(out, &[("cpu.mode", "system")], Some(rate.system / rate.available));
             }
-        }).by(CPU_MODE).float().opt_in(),
+        }).by(CPU_MODE).float().opt_in().read_apart(Extra::Limits),
     row("procmon.cpu.usage", Gauge, "{cpu}", Snapshot, Switch::Cpu,
         "CPU time since the last tick, in cores: 1.0 is one full core.",
         |p, out| {
@@ -135,11 +136,11 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
     row("procmon.cpu.limit", UpDownCounter, "{cpu}", Kernel, Switch::Cpu,
         "CPUs the process may use: the smaller of its cgroup's quota and its affinity.",
         |p, out| float(out, &[], p.sample.totals.cpu_limit_milli.map(|m| m as f64 / 1e3)))
-        .float().opt_in().not_additive(),
+        .float().opt_in().not_additive().read_apart(Extra::Limits),
     row("procmon.cpu.throttled.time", Sum, "s", Kernel, Switch::Cpu,
         "Time the process's cgroup was throttled by its CPU quota.",
         |p, out| float(out, &[], p.sample.totals.throttled_ns.map(seconds)))
-        .float().opt_in().not_additive(),
+        .float().opt_in().not_additive().read_apart(Extra::Limits),
     row("procmon.cpu.on_cpu.time", Sum, "s", Kernel, Switch::Cpu,
         "Time the process's threads ran on a CPU, exact to the nanosecond; a running thread's is at most one scheduler tick old.",
         |p, out| float(out, &[], p.sample.totals.on_cpu_ns.map(seconds))).float(),
@@ -182,13 +183,14 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         .float().opt_in(),
     row("procmon.memory.limit", UpDownCounter, "By", Kernel, Switch::Memory,
         "Memory limit of the process's cgroup, if one is set.",
-        |p, out| int(out, &[], p.sample.totals.memory_limit)).opt_in().not_additive(),
+        |p, out| int(out, &[], p.sample.totals.memory_limit)).opt_in().not_additive()
+        .read_apart(Extra::Limits),
     row("procmon.memory.limit.utilization", Gauge, "1", Snapshot, Switch::Memory,
         "Resident set as a share of the cgroup's memory limit.",
         |p, out| {
             let t = &p.sample.totals;
             float(out, &[], ratio(t.rss, t.memory_limit));
-        }).float().opt_in(),
+        }).float().opt_in().read_apart(Extra::Limits),
     row("procmon.memory.rss", UpDownCounter, "By", Kernel, Switch::Memory,
         "Resident set by kind of page.",
         |p, out| {
@@ -208,10 +210,10 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| int(out, &[], p.sample.totals.peak_rss)).opt_in(),
     row("procmon.memory.uss", UpDownCounter, "By", Kernel, Switch::Memory,
         "Unique set size: memory that would be free if the process ended. Read under a budget.",
-        |p, out| int(out, &[], p.sample.totals.uss)).opt_in(),
+        |p, out| int(out, &[], p.sample.totals.uss)).opt_in().read_apart(Extra::Sets),
     row("procmon.memory.pss", UpDownCounter, "By", Kernel, Switch::Memory,
         "Proportional set size: shared pages divided among their users. Read under a budget.",
-        |p, out| int(out, &[], p.sample.totals.pss)).opt_in(),
+        |p, out| int(out, &[], p.sample.totals.pss)).opt_in().read_apart(Extra::Sets),
     row("procmon.memory.mapping.usage", UpDownCounter, "By", Kernel, Switch::Memory,
         "Resident memory by kind of mapping, huge pages included; shared mappings are those made with MAP_SHARED, of a file or none, and other threads' stacks are anonymous. Read under a budget.",
         |p, out| if let Some(usage) = &p.sample.totals.mappings {
@@ -224,21 +226,24 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
             ] {
                 out.point(&[("procmon.mapping.kind", kind)], Value::Int(bytes));
             }
-        }).by(MAPPING_KIND).opt_in(),
+        }).by(MAPPING_KIND).opt_in().read_apart(Extra::Sets),
     row("procmon.memory.sample.age", Gauge, "s", Snapshot, Switch::Memory,
         "Age of the oldest of the unique and proportional set sizes and the use of mappings.",
-        |p, out| float(out, &[], p.sample.totals.uss_age_ns.map(seconds))).float().opt_in(),
+        |p, out| float(out, &[], p.sample.totals.uss_age_ns.map(seconds)))
+        .float().opt_in().read_apart(Extra::Sets),
     row("procmon.memory.mapping.operations", Sum, "{operation}", Probe, Switch::Memory,
         "System calls that change the address space, one a call; failed ones by errno.",
-        |p, out| operations(p, out, MEMORY_OPERATION, Operation::MEMORY)).by(MEMORY_OPERATIONS),
+        |p, out| if seen(p, |seen| seen.memory).is_some() {
+            operations(p, out, MEMORY_OPERATION, Operation::MEMORY);
+        }).by(MEMORY_OPERATIONS).counted_by(Family::Memory),
     row("procmon.memory.mapping.size", Sum, "By", Probe, Switch::Memory,
         "Bytes asked for and given back by successful mmap, munmap, mremap and brk, rounded to pages.",
-        |p, out| if counted(p, Feature::MappingBytes).is_some() {
+        |p, out| if seen(p, |seen| seen.memory).is_some() && counted(p, Feature::MappingBytes).is_some() {
             counters(p, out, "procmon.memory.mapping.direction", &[
                 ("map", Counter::MappedBytes),
                 ("unmap", Counter::UnmappedBytes),
             ], Value::Int);
-        }).by(MAPPING_DIRECTION).part(Feature::MappingBytes),
+        }).by(MAPPING_DIRECTION).part(Feature::MappingBytes).counted_by(Family::Memory),
     row("process.paging.faults", Sum, "{fault}", Kernel, Switch::Memory,
         "Page faults of the process; major ones had to wait for storage.",
         |p, out| pair(p, out, ("system.paging.fault.type", ["minor", "major"]),
@@ -262,7 +267,9 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         }).float().opt_in(),
     row("procmon.file_descriptor.operations", Sum, "{operation}", Probe, Switch::FileDescriptors,
         "System calls that make or close descriptors, one a call; failed ones by errno.",
-        |p, out| operations(p, out, FILE_OPERATION, Operation::FILES)).by(FILE_OPERATIONS),
+        |p, out| if seen(p, |seen| seen.files).is_some() {
+            operations(p, out, FILE_OPERATION, Operation::FILES);
+        }).by(FILE_OPERATIONS).counted_by(Family::Files),
     row("process.disk.io", Sum, "By", Kernel, Switch::DiskIo,
         "Bytes the process caused to be moved from and to the storage layer.",
         |p, out| pair(p, out, ("disk.io.direction", ["read", "write"]),
@@ -277,15 +284,15 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
             |t| [t.read_chars, t.write_chars])).by(DISK_DIRECTION).opt_in(),
     row("process.network.io", Sum, "By", Probe, Switch::NetworkIo,
         "Payload of the process's AF_INET and AF_INET6 sockets, without headers; what is only peeked at, and what splice takes from a socket, is not counted.",
-        |p, out| if network(p) {
+        |p, out| if seen(p, |seen| seen.network).is_some() {
             counters(p, out, "network.io.direction", &[
                 ("receive", Counter::NetworkReceived),
                 ("transmit", Counter::NetworkTransmitted),
             ], Value::Int);
-        }).by(NETWORK_DIRECTION),
+        }).by(NETWORK_DIRECTION).counted_by(Family::Network),
     row("procmon.network.operations", Sum, "{operation}", Probe, Switch::NetworkIo,
         "Sends and receives on the process's TCP and UDP sockets.",
-        |p, out| if let Some(probes) = p.sample.probes.as_ref().filter(|_| network(p)) {
+        |p, out| if let Some(probes) = seen(p, |seen| seen.network) {
             for (direction, transport, counter) in [
                 ("receive", "tcp", Counter::TcpReceives),
                 ("transmit", "tcp", Counter::TcpTransmits),
@@ -295,7 +302,7 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
                 let attributes = [("network.io.direction", direction), ("network.transport", transport)];
                 out.point(&attributes, Value::Int(probes.get(counter)));
             }
-        }).by(NETWORK_OPERATIONS).opt_in(),
+        }).by(NETWORK_OPERATIONS).opt_in().counted_by(Family::Network),
     row("procmon.network.connection.count", UpDownCounter, "{connection}", Kernel, Switch::NetworkIo,
         "TCP sockets of the process by state, and its bound UDP sockets, which have none, over IPv4 and IPv6; connections in time_wait belong to no process. Read under a budget, at most 2 minutes old; absent beyond 20,000 descriptors.",
         |p, out| if let Some(connections) = &p.sample.totals.connections {
@@ -307,7 +314,7 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
                 out.point(&attributes, Value::Int(connections.tcp(state)));
             }
             out.point(&[("network.transport", "udp")], Value::Int(connections.udp));
-        }).by(CONNECTION).opt_in(),
+        }).by(CONNECTION).opt_in().read_apart(Extra::Connections),
     row("process.uptime", Gauge, "s", Snapshot, Switch::Always,
         "Time since the process started; in its last point, how long it lived.",
         |p, out| float(out, &[], p.sample.totals.uptime_ns.map(seconds))).float(),
@@ -319,8 +326,26 @@ pub const PROCESS: &[Metric<ProcessRead>] = &[
         |p, out| counter(p, out, Counter::Execs)),
     row("procmon.oom_kills", Sum, "{kill}", Probe, Switch::Memory,
         "Times the kernel chose the process to be killed for want of memory; its last point has the memory it held then, or on older kernels procmon.memory.peak_rss alone.",
-        |p, out| counter(p, out, Counter::OomKills)).opt_in(),
+        |p, out| if seen(p, |seen| seen.oom).is_some() {
+            counter(p, out, Counter::OomKills);
+        }).opt_in().counted_by(Family::Oom),
 ];
+
+const _: () = assert!(PROCESS.len() <= Rows::MOST);
+
+/// The metrics that are sent of a process, each with its place in [`PROCESS`].
+pub fn of(
+    sample: &ProcessSample,
+) -> impl Iterator<Item = (usize, &'static Metric<ProcessRead>)> + use<> {
+    let (rows, opt_in) = (sample.wanted.rows, sample.has_opt_in());
+    let all = PROCESS.iter().enumerate();
+    all.filter(move |(place, row)| rows.has(*place) && (opt_in || row.level == Level::Recommended))
+}
+
+/// The metric of this name.
+pub fn named(name: &str) -> Option<&'static Metric<ProcessRead>> {
+    PROCESS.iter().find(|row| row.name == name)
+}
 
 /// The probes' counters, if those of a feature are among them.
 fn counted<'a>(p: &ProcessReading<'a>, feature: Feature) -> Option<&'a ProbeCounters> {
@@ -328,12 +353,10 @@ fn counted<'a>(p: &ProcessReading<'a>, feature: Feature) -> Option<&'a ProbeCoun
     probes.since(Some(feature)).map(|_| probes)
 }
 
-/// Whether socket payload is seen on this kernel.
-fn network(p: &ProcessReading<'_>) -> bool {
-    p.sample
-        .probes
-        .as_ref()
-        .is_some_and(|probes| probes.network)
+/// The probes' counters, where what they count is seen.
+fn seen<'a>(p: &ProcessReading<'a>, of: fn(&Seen) -> bool) -> Option<&'a ProbeCounters> {
+    let probes = p.sample.probes.as_ref();
+    probes.filter(|probes| of(&probes.seen))
 }
 
 fn seconds(ns: u64) -> f64 {

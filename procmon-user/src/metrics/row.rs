@@ -2,8 +2,9 @@
 
 use crate::analysis::Derived;
 use crate::frame::AgentHealth;
-use crate::process::{Histogram, ProcessSample};
+use crate::process::{Extra, Histogram, ProcessSample, Switch};
 use procmon_common::Feature;
+use procmon_common::probes::Family;
 
 /// The OpenTelemetry instrument of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,25 +46,6 @@ pub enum Level {
     Recommended,
     /// For chosen processes only (`o`).
     OptIn,
-}
-
-/// The profile's collect switch that governs a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
-    /// Always on.
-    Always,
-    /// `collect_cpu`.
-    Cpu,
-    /// `collect_memory`.
-    Memory,
-    /// `collect_threads`.
-    Threads,
-    /// `collect_file_descriptors`.
-    FileDescriptors,
-    /// `collect_disk_io`.
-    DiskIo,
-    /// `collect_network_io`.
-    NetworkIo,
 }
 
 /// An attribute of a metric's points.
@@ -127,6 +109,10 @@ pub struct Metric<Read> {
     pub source: Source,
     /// The part of the kernel half that counts it, if that may be off.
     pub feature: Option<Feature>,
+    /// The probes that count it, if those may be off.
+    pub family: Option<Family>,
+    /// What has to be read apart for it.
+    pub extra: Option<Extra>,
     /// For whom it is sent.
     pub level: Level,
     /// What switches it.
@@ -159,6 +145,8 @@ impl<Read: Copy> Metric<Read> {
             attributes: &[],
             source,
             feature: None,
+            family: None,
+            extra: None,
             level: Level::Recommended,
             switch,
             additive: matches!(instrument, Instrument::Counter | Instrument::UpDownCounter),
@@ -182,6 +170,18 @@ impl<Read: Copy> Metric<Read> {
     /// The same, counted by this feature.
     pub(super) const fn part(mut self, feature: Feature) -> Self {
         self.feature = Some(feature);
+        self
+    }
+
+    /// The same, counted by these probes.
+    pub(super) const fn counted_by(mut self, family: Family) -> Self {
+        self.family = Some(family);
+        self
+    }
+
+    /// The same, for which this has to be read apart.
+    pub(super) const fn read_apart(mut self, extra: Extra) -> Self {
+        self.extra = Some(extra);
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use procmon_common::{Counter, Feature};
 
-use super::{Clock, Exit, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals};
+use super::{Clock, Exit, Metadata, ProbeCounters, ProcessId, ProcessSample, Seen, Totals, Wanted};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{Frame, Host};
 use crate::process::Histogram;
@@ -28,6 +28,7 @@ pub fn sample(pid: u32, executable: &str) -> ProcessSample {
             ..Metadata::default()
         }),
         chosen: true,
+        wanted: Wanted::default(),
         matched: None,
         totals: Totals::default(),
         probes: None,
@@ -43,7 +44,7 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
         failures: Vec::new(),
         waits: Histogram::default(),
         features: [Some((BOOT + 10) * SECOND); Feature::COUNT],
-        network: true,
+        seen: Seen::ALL,
     };
     for (counter, value) in set {
         probes.counters[counter.index()] = *value;

@@ -15,12 +15,14 @@ pub mod select;
 pub mod shared;
 pub mod signal;
 pub mod state;
+pub mod wanted;
 
 pub use cgroups::Cgroups;
 pub use connections::{ConnectionState, Connections};
 pub use groups::Groups;
 pub use identity::{ByProcess, Clock, Pids, ProcessId};
 pub use metadata::{Metadata, MetadataReader, Told};
-pub use sample::{Exit, Histogram, MappingUsage, ProbeCounters, ProcessSample, Totals};
+pub use sample::{Exit, Histogram, MappingUsage, ProbeCounters, ProcessSample, Seen, Totals};
 pub use shared::SharedMetadata;
 pub use state::{State, StateCounts};
+pub use wanted::{Extra, Rows, Switch, Switches, Wanted};

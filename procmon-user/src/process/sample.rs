@@ -6,7 +6,7 @@ use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::{Counter, Feature, Operation};
 
 use super::select::Matched;
-use super::{Connections, Metadata, ProcessId, errno};
+use super::{Connections, Metadata, ProcessId, Wanted, errno};
 
 /// What the kernel keeps of a process. Times are ns, sizes bytes. `None` is a
 /// value that could not be read: never 0 in its place.
@@ -179,8 +179,43 @@ pub struct ProbeCounters {
     /// that is off, or whose hooks do not see this process: what it counts is
     /// unknown then, not 0.
     pub features: [Option<u64>; Feature::COUNT],
-    /// Whether socket payload is seen on this kernel.
+    /// Which probes see it.
+    pub seen: Seen,
+}
+
+/// What is counted of a process: false where the probes for it do not work here
+/// or are switched off, so that their counters are unknown and not 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Calls that change the address space.
+    pub memory: bool,
+    /// Calls that make and close descriptors.
+    pub files: bool,
+    /// Socket payload.
     pub network: bool,
+    /// Kills for want of memory.
+    pub oom: bool,
+}
+
+impl Seen {
+    /// All of it.
+    pub const ALL: Self = Self {
+        memory: true,
+        files: true,
+        network: true,
+        oom: true,
+    };
+
+    /// What is seen by either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            memory: self.memory | other.memory,
+            files: self.files | other.files,
+            network: self.network | other.network,
+            oom: self.oom | other.oom,
+        }
+    }
 }
 
 impl ProbeCounters {
@@ -241,6 +276,8 @@ pub struct ProcessSample {
     pub metadata: Arc<Metadata>,
     /// Chosen by `--pid`, `exec` or a rule: metrics of level `o` too.
     pub chosen: bool,
+    /// What is wanted of it.
+    pub wanted: Wanted,
     /// What the expression or rule that it matches says of it.
     pub matched: Option<Arc<Matched>>,
     /// The kernel's totals.

@@ -2,8 +2,7 @@
 
 use crate::analysis::Derived;
 use crate::metrics::group::GROUP;
-use crate::metrics::process::PROCESS;
-use crate::metrics::{Level, Points, ProcessReading, Value};
+use crate::metrics::{Points, ProcessReading, Value, process};
 use crate::process::ProcessSample;
 
 use super::group::Group;
@@ -55,6 +54,20 @@ impl Points for Count {
 
 /// The series of a live process.
 pub fn of_process(sample: &ProcessSample, derived: &Derived, at_unix_ns: u64) -> u64 {
+    count_process(sample, derived, at_unix_ns, !sample.chosen)
+}
+
+/// The series it has once each of its counters has counted something.
+pub fn of_busy_process(sample: &ProcessSample, derived: &Derived, at_unix_ns: u64) -> u64 {
+    count_process(sample, derived, at_unix_ns, false)
+}
+
+fn count_process(
+    sample: &ProcessSample,
+    derived: &Derived,
+    at_unix_ns: u64,
+    leaves_out_zeros: bool,
+) -> u64 {
     let reading = ProcessReading {
         sample,
         derived: Some(derived),
@@ -64,11 +77,9 @@ pub fn of_process(sample: &ProcessSample, derived: &Derived, at_unix_ns: u64) ->
         points: 0,
         leaves_out_zeros: false,
     };
-    for row in PROCESS {
-        if row.level == Level::Recommended || sample.chosen {
-            count.leaves_out_zeros = row.may_be_quiet() && !sample.chosen;
-            (row.read)(&reading, &mut count);
-        }
+    for (_, row) in process::of(sample) {
+        count.leaves_out_zeros = leaves_out_zeros && row.may_be_quiet();
+        (row.read)(&reading, &mut count);
     }
     count.points
 }
@@ -80,7 +91,7 @@ pub fn of_group(group: &Group) -> u64 {
         leaves_out_zeros: false,
     };
     let reading = group.reading();
-    for row in PROCESS.iter().filter(|row| row.is_of_groups()) {
+    for (_, row) in process::of(&group.sum).filter(|(_, row)| row.is_of_groups()) {
         (row.read)(&reading, &mut count);
     }
     for row in GROUP {

@@ -5,7 +5,9 @@ use std::array;
 
 use procmon_common::{Counter, Feature, Operation};
 
-use crate::process::{Histogram, ProbeCounters, ProcessSample, Totals};
+use crate::process::{
+    Histogram, ProbeCounters, ProcessSample, Rows, Seen, Switches, Totals, Wanted,
+};
 
 /// Kernel totals that only grow.
 const COUNTERS: usize = 15;
@@ -50,13 +52,15 @@ pub struct Sum {
     counters: [Option<u64>; COUNTERS],
     levels: [Option<u64>; LEVELS],
     probes: Option<Probes>,
+    /// Metrics that are sent of some of those in it.
+    rows: Option<Rows>,
 }
 
 #[derive(Clone, Debug)]
 struct Probes {
     counters: Box<[u64; Counter::COUNT]>,
     failures: Vec<(Operation, u32, u64)>,
-    network: bool,
+    seen: Seen,
     /// When the sums of each part began, ns of Unix time; `None` while it is
     /// away.
     since: [Option<u64>; PARTS],
@@ -89,6 +93,7 @@ impl Sum {
 
     /// Adds what a process holds.
     pub fn add_levels(&mut self, sample: &ProcessSample) {
+        self.add_rows(sample);
         for (sum, now) in self.levels.iter_mut().zip(levels(&sample.totals)) {
             if let Some(now) = now {
                 *sum = Some(sum.unwrap_or(0) + now);
@@ -104,6 +109,7 @@ impl Sum {
         before: Before<'_>,
         since_unix_ns: u64,
     ) {
+        self.add_rows(sample);
         let now = counters(&sample.totals);
         let earlier = match before {
             Before::Birth => [Some(0); COUNTERS],
@@ -131,6 +137,17 @@ impl Sum {
         }
     }
 
+    fn add_rows(&mut self, sample: &ProcessSample) {
+        let rows = sample.wanted.rows;
+        self.rows = Some(self.rows.map_or(rows, |before| before.or(rows)));
+    }
+
+    /// What is sent of the sum.
+    pub fn wanted(&self) -> Wanted {
+        let rows = self.rows.unwrap_or(Rows::ALL);
+        Wanted::new(Switches::ALL, rows, false)
+    }
+
     /// The totals of the sum, as if it were one process.
     pub fn totals(&self) -> Totals {
         totals(&self.counters, &self.levels)
@@ -147,7 +164,7 @@ impl Sum {
             // Not additive by the catalogue.
             waits: Histogram::default(),
             features: array::from_fn(|feature| probes.since[feature]),
-            network: probes.network,
+            seen: probes.seen,
         })
     }
 }
@@ -157,7 +174,7 @@ impl Default for Probes {
         Self {
             counters: Box::new([0; Counter::COUNT]),
             failures: Vec::new(),
-            network: false,
+            seen: Seen::default(),
             since: [None; PARTS],
             with: [false; PARTS],
             without: [false; PARTS],
@@ -167,7 +184,7 @@ impl Default for Probes {
 
 impl Probes {
     fn add(&mut self, now: &ProbeCounters, before: Before<'_>, since_unix_ns: u64) {
-        self.network |= now.network;
+        self.seen = self.seen.or(now.seen);
         let earlier = match before {
             Before::Sample(before) => before.probes.as_ref(),
             Before::Birth | Before::Unknown => None,

@@ -278,6 +278,7 @@ impl Slot {
                 created_unix_ns: self.start_unix_ns,
                 metadata: Arc::default(),
                 chosen: false,
+                wanted: self.sum.wanted(),
                 matched: None,
                 totals: self.sum.totals(),
                 probes: self.sum.probes(self.start_unix_ns),

@@ -100,6 +100,24 @@ impl View {
         })
     }
 
+    /// How many series there are: of processes with series of their own, and of
+    /// groups.
+    pub fn series(&self) -> u64 {
+        self.sum_series(cap::of_process)
+    }
+
+    /// How many there are once each counter has counted something.
+    pub fn series_of_the_busy(&self) -> u64 {
+        self.sum_series(cap::of_busy_process)
+    }
+
+    fn sum_series(&self, of: fn(&ProcessSample, &Derived, u64) -> u64) -> u64 {
+        let at_unix_ns = self.frame.at_unix_ns;
+        let own = self.own_series();
+        let own: u64 = own.map(|own| of(own.sample, own.derived, at_unix_ns)).sum();
+        own + self.folding.groups.iter().map(cap::of_group).sum::<u64>()
+    }
+
     /// How many series processes would have, were they not folded. Counted when
     /// it is asked for first: it is dear, and few ask.
     pub fn series_folded(&self) -> u64 {

@@ -64,6 +64,18 @@ impl Shaper {
         }
     }
 
+    /// Goes on by other settings. What processes and groups have shown stays,
+    /// but groups by another key begin anew.
+    pub fn set(&mut self, settings: Settings) {
+        let same_groups = settings.group_by == self.settings.group_by;
+        if settings.sends_all() || self.settings.sends_all() || !same_groups {
+            *self = Self::new(settings);
+        } else {
+            self.warned &= settings.max_series == self.settings.max_series;
+            self.settings = settings;
+        }
+    }
+
     /// Shapes the next frame.
     pub fn shape(&mut self, frame: Arc<Frame>, derived: Vec<Derived>) -> View {
         if self.settings.sends_all() {

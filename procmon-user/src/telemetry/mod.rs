@@ -29,6 +29,12 @@ use instruments::Histograms;
 /// Reads nothing more often than this.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often the host's and procmon's own metrics are exported, at this time
+/// between two frames.
+pub fn interval(between_frames: Duration) -> Duration {
+    between_frames.max(SHORTEST_INTERVAL)
+}
+
 /// What the instruments read of a view; the view itself, with all its
 /// processes, is not kept.
 #[derive(Debug)]
@@ -100,7 +106,7 @@ impl Telemetry {
         let exporter = exporter::new(settings, runtime)?;
         let failing = exporter.failing();
         let reader = PeriodicReader::builder(exporter)
-            .with_interval(interval.max(SHORTEST_INTERVAL))
+            .with_interval(self::interval(interval))
             .build();
         let provider = SdkMeterProvider::builder()
             .with_reader(reader)

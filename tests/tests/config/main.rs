@@ -2,6 +2,9 @@
 
 mod bad_files;
 mod commands;
+mod estimate;
 mod precedence;
+mod profiles;
+mod reload;
 mod rules;
 mod support;

@@ -1,7 +1,7 @@
 //! The ids of control groups, as the kernel half notes them, against the inodes of their
 //! directories.
 
-use procmon::kernel::{Events, Kernel, Options, Scope, Sizes};
+use procmon::kernel::{Events, Kernel, Options, Programs, Scope, Sizes};
 use procmon_common::cgroups::{change, tree};
 use procmon_common::{CgroupIds, ProcessEntry};
 use procmon_tests::{
@@ -20,6 +20,7 @@ fn load() -> Kernel {
         scope,
         children: false,
         sizes: Sizes::default(),
+        programs: Programs::ALL,
     })
     .unwrap()
 }

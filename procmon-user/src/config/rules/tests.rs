@@ -64,7 +64,7 @@ fn a_mistake_in_an_expression_points_at_its_place_in_the_file() {
 fn all_mistakes_of_all_rules_are_told() {
     let found = mistakes(
         "- {macth: x}\n\
-         - {match: pid, target: [x], profile: batch}\n\
+         - {match: pid, target: [x], profile: [batch]}\n\
          - word\n\
          - {match: pid == 1, target: ''}\n\
          - {match: pid == 1, attributes: {process.pid: 1}}\n",
@@ -73,7 +73,7 @@ fn all_mistakes_of_all_rules_are_told() {
         "f:1:4: rule 1: macth: unknown key \"macth\": did you mean `match`?",
         "f:1:3: rule 1: match is missing",
         "f:2:24: rule 2: target: a list is not a text",
-        "f:2:29: rule 2: profile: not in this version",
+        "f:2:38: rule 2: profile: a list is not a text",
         "f:3:3: rule 3: a single value is no rule",
         "f:4:29: rule 4: target is empty",
         "f:5:34: rule 5: attributes: \"process.pid\" is one that procmon fills in",

@@ -27,7 +27,8 @@ use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
 use crate::process::{
-    Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Totals,
+    Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Seen, Totals,
+    Wanted,
 };
 use crate::shape::View;
 use procmon_common::{Counter, Feature, Operation};
@@ -64,6 +65,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             ..Metadata::default()
         }),
         chosen: false,
+        wanted: Wanted::default(),
         matched: None,
         totals: Totals {
             uptime_ns: Some(1_000_000_000),
@@ -109,7 +111,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             failures: vec![(Operation::Open, libc::ENOENT as u32, 7)],
             waits,
             features: [Some(BOOT + 2 * SECOND); Feature::COUNT],
-            network: true,
+            seen: Seen::ALL,
         }),
         exit: None,
     }

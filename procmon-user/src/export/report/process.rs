@@ -1,11 +1,15 @@
 //! The block of a process.
 
+use std::iter;
+
 use procmon_common::{Counter, Operation};
 
 use super::{Block, Quantity};
 use crate::analysis::Derived;
 use crate::frame::Frame;
-use crate::process::{ConnectionState, Connections, Exit, ProcessSample, signal};
+use crate::process::{
+    ConnectionState, Connections, Exit, ProbeCounters, ProcessSample, Seen, signal,
+};
 
 /// How a row of the section "Activity" is written.
 #[derive(Clone, Copy)]
@@ -57,22 +61,26 @@ const fn network(label: &'static str, total: fn(&ProcessSample) -> Option<u64>) 
 
 const ROWS: usize = 15;
 const ACTIVITY: [Activity; ROWS] = [
-    probe("Mapped (mmap)", |s| counter(s, Counter::Mmap)),
-    probe("Unmapped (munmap)", |s| counter(s, Counter::Munmap)),
-    probe("Remapped (mremap)", |s| counter(s, Counter::Mremap)),
-    probe("Break Moved (brk)", |s| counter(s, Counter::Brk)),
+    probe("Mapped (mmap)", |s| memory(s, Counter::Mmap)),
+    probe("Unmapped (munmap)", |s| memory(s, Counter::Munmap)),
+    probe("Remapped (mremap)", |s| memory(s, Counter::Mremap)),
+    probe("Break Moved (brk)", |s| memory(s, Counter::Brk)),
     probe("Descriptor Opens", |s| {
         let opens = Operation::FILES
             .iter()
             .filter(|of| **of != Operation::Close);
-        sum(s, opens.map(|of| of.succeeded()))
+        files(s, opens.map(|of| of.succeeded()))
     }),
-    probe("Descriptor Closes", |s| counter(s, Counter::Close)),
-    probe("Failed Calls", |s| {
-        sum(s, Operation::ALL.iter().map(|of| of.failed()))
+    probe("Descriptor Closes", |s| {
+        files(s, iter::once(Counter::Close))
     }),
-    network("Network Received", |s| seen(s, Counter::NetworkReceived)),
-    network("Network Sent", |s| seen(s, Counter::NetworkTransmitted)),
+    probe("Failed Calls", failed),
+    network("Network Received", |s| {
+        network_bytes(s, Counter::NetworkReceived)
+    }),
+    network("Network Sent", |s| {
+        network_bytes(s, Counter::NetworkTransmitted)
+    }),
     kernel("Disk Read", Kind::Bytes, |s| s.totals.disk_read_bytes),
     kernel("Disk Written", Kind::Bytes, |s| s.totals.disk_write_bytes),
     kernel("Context Switches", Kind::Count, |s| {
@@ -85,19 +93,38 @@ const ACTIVITY: [Activity; ROWS] = [
     }),
 ];
 
-fn counter(sample: &ProcessSample, counter: Counter) -> Option<u64> {
-    sample.probes.as_ref().map(|probes| probes.get(counter))
+/// The probes' counters, where what they count is seen.
+fn probes(sample: &ProcessSample, of: fn(&Seen) -> bool) -> Option<&ProbeCounters> {
+    let probes = sample.probes.as_ref();
+    probes.filter(|probes| of(&probes.seen))
 }
 
-/// A counter of socket payload, where the kernel lets us see it.
-fn seen(sample: &ProcessSample, of: Counter) -> Option<u64> {
-    let seen = sample.probes.as_ref().is_some_and(|probes| probes.network);
-    counter(sample, of).filter(|_| seen)
+/// A counter of calls that change the address space.
+fn memory(sample: &ProcessSample, counter: Counter) -> Option<u64> {
+    Some(probes(sample, |seen| seen.memory)?.get(counter))
 }
 
-fn sum(sample: &ProcessSample, counters: impl Iterator<Item = Counter>) -> Option<u64> {
-    let probes = sample.probes.as_ref()?;
+/// Calls of several kinds that make and close descriptors, together.
+fn files(sample: &ProcessSample, counters: impl Iterator<Item = Counter>) -> Option<u64> {
+    let probes = probes(sample, |seen| seen.files)?;
     Some(counters.map(|counter| probes.get(counter)).sum())
+}
+
+/// Calls that failed, of those that are seen.
+fn failed(sample: &ProcessSample) -> Option<u64> {
+    let probes = probes(sample, |seen| seen.memory || seen.files)?;
+    let kinds = [
+        (probes.seen.memory, Operation::MEMORY),
+        (probes.seen.files, Operation::FILES),
+    ];
+    let seen = kinds.iter().filter(|(seen, _)| *seen);
+    let operations = seen.flat_map(|(_, operations)| *operations);
+    Some(operations.map(|of| probes.get(of.failed())).sum())
+}
+
+/// A counter of socket payload.
+fn network_bytes(sample: &ProcessSample, counter: Counter) -> Option<u64> {
+    Some(probes(sample, |seen| seen.network)?.get(counter))
 }
 
 /// What the next block of a process is compared with.

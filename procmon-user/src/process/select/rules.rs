@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::error::ExpressionError;
 use super::expression::{Captures, Expression};
 use super::facts::Facts;
+use crate::process::Wanted;
 
 /// What a named group's text becomes an attribute under.
 const CAPTURED: &str = "procmon.match.";
@@ -40,6 +41,9 @@ pub struct RuleSpec {
     /// `procmon.task.id` of those it matches, and `task_id` over MQTT.
     #[serde(default)]
     pub task_id: Option<String>,
+    /// The name of the profile that says what is collected of those it matches.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// More resource attributes of those it matches.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
@@ -100,6 +104,8 @@ struct Rule {
     target: Option<String>,
     task_id: Option<String>,
     attributes: BTreeMap<String, String>,
+    profile: Option<String>,
+    wanted: Option<Wanted>,
 }
 
 impl Rules {
@@ -126,8 +132,25 @@ impl Rules {
             target: None,
             task_id: None,
             attributes: BTreeMap::new(),
+            profile: None,
+            wanted: None,
         };
         Self(conditions.into_iter().map(rule).collect())
+    }
+
+    /// The same; `of` says what is wanted by a profile's name.
+    #[must_use]
+    pub fn wanting(mut self, of: impl Fn(&str) -> Option<Wanted>) -> Self {
+        for rule in &mut self.0 {
+            rule.wanted = rule.profile.as_deref().and_then(&of);
+        }
+        self
+    }
+
+    /// What is wanted of those that the rule of this number matches, if it says
+    /// so.
+    pub fn wanted(&self, number: usize) -> Option<Wanted> {
+        self.0.get(number)?.wanted
     }
 
     /// Whether there is no rule.
@@ -156,6 +179,7 @@ impl Rule {
             ("name", &spec.name),
             ("target", &spec.target),
             ("task_id", &spec.task_id),
+            ("profile", &spec.profile),
         ] {
             if value.as_ref().is_some_and(String::is_empty) {
                 return Err(RuleProblem::Empty(what));
@@ -180,6 +204,8 @@ impl Rule {
             target: spec.target,
             task_id: spec.task_id,
             attributes: spec.attributes,
+            profile: spec.profile,
+            wanted: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! procmon's kernel half in this process, watching the workers.
 
 use anyhow::Result;
-use procmon::kernel::{Kernel, Options, Scope, Sizes};
+use procmon::kernel::{Kernel, Options, Programs, Scope, Sizes};
 use procmon_common::{Probe, probes::Hook};
 
 /// What [`load`] attaches.
@@ -32,6 +32,7 @@ pub fn load(scope: Scope, probes: Probes, pids: &[u32]) -> Result<Kernel> {
         scope,
         children: false,
         sizes: Sizes::default(),
+        programs: Programs::ALL,
     };
     let mut kernel = Kernel::load_chosen(options, |probe| probes.has(probe))?;
     for pid in pids {

@@ -11,7 +11,7 @@ use prost::Message as _;
 
 use super::delta::{Last, is_delta, since};
 use super::series::{NO_RECORDED_VALUE, SeriesId, SeriesSet, Stamp, begin};
-use super::{Encoder, Instrument, PROCESS, Source, Value};
+use super::{Encoder, Instrument, Source, Value, process};
 use crate::metrics::group::GROUP;
 use crate::shape::{Group, View};
 
@@ -80,7 +80,7 @@ impl Encoder {
     ) -> u64 {
         let reading = group.reading();
         let probes = group.sum.probes.as_ref();
-        for (index, row) in PROCESS.iter().enumerate() {
+        for (index, row) in process::of(&group.sum) {
             if !row.is_of_groups() {
                 continue;
             }

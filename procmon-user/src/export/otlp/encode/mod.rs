@@ -14,10 +14,10 @@ use prost::Message as _;
 use super::host::HostIdentity;
 use super::settings::{Settings, Temporality};
 use crate::analysis::Derived;
-use crate::metrics::process::PROCESS;
-use crate::metrics::{Instrument, Level, Metric, ProcessRead, ProcessReading, Source, Value};
+use crate::metrics::process::{self, PROCESS};
+use crate::metrics::{Instrument, Metric, ProcessRead, ProcessReading, Source, Value};
 use crate::process::select::Matched;
-use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessId, ProcessSample};
+use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessId, ProcessSample, Rows};
 use crate::shape::View;
 
 mod batch;
@@ -66,6 +66,8 @@ struct Tracked {
     /// When the probes' sums began, of the features last.
     since_unix_ns: [u64; 1 + Feature::COUNT],
     sent: SeriesSet,
+    /// The metrics that were wanted of it.
+    rows: Rows,
     /// Kept for delta temporality only.
     last: HashMap<SeriesId, Last, foldhash::fast::RandomState>,
     /// Its first deltas would tell again what a group's have told: it was
@@ -145,6 +147,7 @@ impl Encoder {
             Entry::Occupied(known) => {
                 let tracked = known.into_mut();
                 self.follow(tracked, sample, at_unix_ns);
+                self.withdraw(tracked, sample.wanted.rows, at_unix_ns);
                 tracked
             }
             Entry::Vacant(place) => place.insert(Box::new(Tracked {
@@ -154,6 +157,7 @@ impl Encoder {
                 created_unix_ns: sample.created_unix_ns,
                 since_unix_ns: [0; 1 + Feature::COUNT],
                 sent: SeriesSet::default(),
+                rows: sample.wanted.rows,
                 last: HashMap::default(),
                 begins_without: was_folded,
                 seen: 0,
@@ -182,6 +186,20 @@ impl Encoder {
         tracked.matched.clone_from(&sample.matched);
     }
 
+    /// Ends the series of metrics that are not wanted any more.
+    fn withdraw(&mut self, tracked: &mut Tracked, rows: Rows, time_unix_ns: u64) {
+        if std::mem::replace(&mut tracked.rows, rows) == rows {
+            return;
+        }
+        for id in tracked.sent.by_row(&self.series) {
+            if !rows.has(self.series.row(id)) {
+                self.end_series(tracked, id, time_unix_ns);
+                tracked.sent.remove(id);
+            }
+        }
+        self.write(&tracked.resource);
+    }
+
     /// Writes the values of a process; returns how many points that were.
     fn values(
         &mut self,
@@ -195,10 +213,7 @@ impl Encoder {
             derived,
             at_unix_ns: time_unix_ns,
         };
-        for (index, row) in PROCESS.iter().enumerate() {
-            if row.level == Level::OptIn && !sample.chosen {
-                continue;
-            }
+        for (index, row) in process::of(sample) {
             let may_be_quiet = row.may_be_quiet();
             let delta = is_delta(self.temporality, row.instrument);
             let stamp = Stamp {
@@ -272,14 +287,19 @@ impl Encoder {
     /// Says of every series that a process ever sent that it has ended.
     fn end(&mut self, tracked: &Tracked, time_unix_ns: u64) {
         for id in tracked.sent.by_row(&self.series) {
-            let row = &PROCESS[self.series.row(id)];
-            let stamp = Stamp {
-                start_unix_ns: start(row, tracked).min(time_unix_ns),
-                time_unix_ns,
-            };
-            self.message.push(&self.series, id, stamp, None);
+            self.end_series(tracked, id, time_unix_ns);
         }
         self.write(&tracked.resource);
+    }
+
+    /// Says of one of its series that it has ended.
+    fn end_series(&mut self, tracked: &Tracked, id: SeriesId, time_unix_ns: u64) {
+        let row = &PROCESS[self.series.row(id)];
+        let stamp = Stamp {
+            start_unix_ns: start(row, tracked).min(time_unix_ns),
+            time_unix_ns,
+        };
+        self.message.push(&self.series, id, stamp, None);
     }
 
     /// Writes the message under a resource and empties it.

@@ -115,6 +115,13 @@ impl SeriesSet {
         self.0[word] |= 1 << (id.index() % 64);
     }
 
+    /// Takes a series out.
+    pub fn remove(&mut self, id: SeriesId) {
+        if let Some(word) = self.0.get_mut(id.index() / 64) {
+            *word &= !(1 << (id.index() % 64));
+        }
+    }
+
     /// Whether it is in.
     pub fn contains(&self, id: SeriesId) -> bool {
         self.0

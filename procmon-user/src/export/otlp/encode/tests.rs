@@ -15,7 +15,8 @@ use prost::Message as _;
 use super::*;
 use crate::analysis::Rates;
 use crate::export::otlp::testing::{BOOT, SECOND, exited, sample, settings, view, view_with};
-use crate::process::Histogram;
+use crate::metrics::{Choice, Level};
+use crate::process::{Histogram, Switch, Switches};
 use procmon_common::{Counter, Feature, Operation};
 
 const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
@@ -518,6 +519,40 @@ fn the_end_of_a_series_is_later_than_its_last_value() {
             .iter()
             .all(|(_, p)| p.time == now + END_AFTER_NS)
     );
+}
+
+#[test]
+fn series_that_are_wanted_no_more_end_once_and_go_on_as_they_were_when_they_are_wanted_again() {
+    let mut encoder = encoder();
+    let switched = |on: bool| {
+        let switches = match on {
+            true => Switches::ALL,
+            false => Switches::ALL.without(Switch::DiskIo),
+        };
+        let mut sample = sample(7);
+        sample.wanted = crate::metrics::wanted(&Choice::Default, switches);
+        sample.keep_wanted();
+        sample
+    };
+    let mut disk = |tick, on| {
+        let sent = decode(&encoder.encode(&view(tick, vec![switched(on)], vec![])));
+        let all = sent.iter().flat_map(points);
+        let of_disk = all.filter(|(name, _)| name.starts_with("process.disk.io"));
+        of_disk.map(|(_, point)| point).collect::<Vec<_>>()
+    };
+    let before = disk(10, true);
+    let off = disk(11, false);
+    assert_eq!(off.len(), before.len());
+    assert!(off.iter().all(|point| point.value == Shown::Ended));
+    assert_eq!(disk(12, false), []);
+    let again = disk(13, true);
+    let shown = |points: &[Point]| -> Vec<_> {
+        let of = points
+            .iter()
+            .map(|point| (point.start, point.value.clone()));
+        of.collect()
+    };
+    assert_eq!(shown(&again), shown(&before));
 }
 
 #[test]
