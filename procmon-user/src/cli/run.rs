@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use log::info;
 use tokio::sync::oneshot;
 
@@ -167,7 +168,13 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     }
     let (collector, result) = agent.stop()?;
     let closed = outputs.close().await;
-    collector.close();
+    match next {
+        Next::End => collector.close(),
+        // We go on without them: dropping the links takes seconds.
+        Next::Switched => tokio::task::spawn_blocking(|| drop(collector))
+            .await
+            .context("detaching panicked")?,
+    }
     closed?;
     result?;
     Ok(next)

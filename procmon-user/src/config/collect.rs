@@ -1,7 +1,8 @@
 //! What the profile, the switches and the list of metrics come to.
 
 use super::mistake::{ConfigError, Mistake, Origin};
-use super::profile::{AUTO, AUTOMATIC, Profile, ProfileChoice};
+use super::profile::{AUTO, AUTOMATIC, Profile};
+use super::profiles::ProfileChoice;
 use super::{Config, Loaded};
 use crate::collector::Collect;
 use crate::metrics;

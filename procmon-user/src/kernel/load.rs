@@ -185,11 +185,6 @@ impl Kernel {
         &self.probes
     }
 
-    /// Which programs were asked for.
-    pub fn programs(&self) -> Programs {
-        self.programs
-    }
-
     /// The one line about all probes that is said at start.
     pub fn summary(&self) -> String {
         summary(&self.probes)

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::process::Switch;
 
 fn at(line: usize, column: usize) -> Origin {
     Origin::File {
