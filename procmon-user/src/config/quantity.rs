@@ -11,7 +11,7 @@ use crate::size;
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// A pattern of what humantime reads.
-const TIME: &str = r"^\s*(\d+\s*[a-zA-Zµ]+\s*)+$";
+pub(super) const TIME: &str = r"^\s*(\d+\s*[a-zA-Zµ]+\s*)+$";
 
 /// Reads a time with its unit.
 ///
@@ -23,7 +23,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// A time within these bounds, both included, which `range` says in words.
-fn between(
+pub(super) fn between(
     text: &str,
     least: Duration,
     most: Duration,
