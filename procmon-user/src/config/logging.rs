@@ -129,14 +129,13 @@ impl Value for Levels {
 
     fn form() -> Form {
         let level = <Level as Scalar>::form();
-        let names = [DEFAULT].into_iter().chain(modules());
-        let properties = names.map(|name| (name.to_owned(), level.schema.clone()));
+        let names: Vec<_> = [DEFAULT].into_iter().chain(modules()).collect();
         Form {
             words: format!("parts of procmon, or default, and for each {}", level.words),
             schema: json!({
                 "type": "object",
-                "additionalProperties": false,
-                "properties": properties.collect::<serde_json::Map<_, _>>(),
+                "propertyNames": {"enum": names},
+                "additionalProperties": level.schema,
             }),
         }
     }

@@ -115,6 +115,7 @@ impl NamedFile {
         self.age = age(&metadata);
         self.opened = Instant::now();
         self.file = file;
+        self.stuck = false;
         Ok(())
     }
 
@@ -165,7 +166,6 @@ impl Target for NamedFile {
                 self.trouble(format_args!("cannot be put aside: {error}"));
                 return Ok(u64::MAX);
             }
-            self.stuck = false;
             length = 0;
         }
         if length == 0 {
