@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,13 +15,13 @@ use tokio::time::timeout;
 use super::arguments::Common;
 use super::failure::Failure;
 use crate::agent::{self, Consumer, ConsumerHealth, Views};
-use crate::config::{Export, Loaded, Output};
+use crate::config::{Export, Loaded};
 use crate::export::jsonl::Jsonl;
 use crate::export::otlp::{
     HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
 };
 use crate::export::report::Report;
-use crate::export::sink::{Sink, SinkError};
+use crate::export::sink::{Place, Sink, SinkError};
 use crate::metrics::ExporterHealth;
 use crate::proc::clock::now_unix_ns;
 use crate::telemetry::Telemetry;
@@ -29,8 +29,8 @@ use crate::telemetry::Telemetry;
 /// What was asked for.
 #[derive(Debug)]
 pub struct Plan {
-    report: Option<PathBuf>,
-    jsonl: Option<PathBuf>,
+    report: Option<Place>,
+    jsonl: Option<Place>,
     otlp: Option<Settings>,
     all: bool,
 }
@@ -46,7 +46,6 @@ impl Plan {
                 setting: loaded.named(&error.setting),
                 ..error
             })?;
-        let path = |output: &Output| output.file.as_ref().map(|file| file.0.clone());
         let jsonl_on_stdout = export.jsonl.is_stdout();
         if jsonl_on_stdout && export.report.is_stdout() {
             return Err(Failure::Usage(format!(
@@ -56,15 +55,15 @@ impl Plan {
             )));
         }
         let nothing_else = export.jsonl.file.is_none() && otlp.is_none();
-        let report = match path(&export.report) {
-            Some(path) => Some(path),
+        let report = match export.report.place() {
+            Some(place) => Some(place),
             None if jsonl_on_stdout => None,
-            None if nothing_else || std::io::stdout().is_terminal() => Some(PathBuf::from("-")),
+            None if nothing_else || std::io::stdout().is_terminal() => Some(Place::stdout()),
             None => None,
         };
         Ok(Self {
             report,
-            jsonl: path(&export.jsonl),
+            jsonl: export.jsonl.place(),
             otlp,
             all,
         })
@@ -72,7 +71,7 @@ impl Plan {
 
     /// No report on stdout: it is the traced command's.
     pub fn without_default_report(mut self, export: &Export) -> Self {
-        self.report = export.report.file.as_ref().map(|file| file.0.clone());
+        self.report = export.report.place();
         self
     }
 
@@ -141,8 +140,8 @@ impl Outputs {
             none: Notify::new(),
         });
         let report = match &plan.report {
-            Some(path) => {
-                let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+            Some(place) => {
+                let mut report = Report::new(Sink::open(place, "blocks")?, plan.all);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "report", (), move |(), view| {
                     open.unless_closed(report.write(view))
@@ -151,8 +150,8 @@ impl Outputs {
             None => None,
         };
         let jsonl = match &plan.jsonl {
-            Some(path) => {
-                let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+            Some(place) => {
+                let mut jsonl = Jsonl::new(Sink::open(place, "lines")?);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "jsonl", (), move |(), view| {
                     open.unless_closed(jsonl.write(view))

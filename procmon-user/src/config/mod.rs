@@ -5,8 +5,10 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod files;
 mod keys;
 mod load;
+mod logging;
 mod mistake;
 mod print;
 mod quantity;
@@ -20,12 +22,13 @@ mod tree;
 mod value;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use crate::collector::Contract;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
 pub use load::{Loaded, load};
+pub use logging::{Level, Levels, Logging, modules};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
@@ -51,6 +54,8 @@ pub struct Config {
     pub kernel: Kernel,
     /// Where to.
     pub export: Export,
+    /// procmon's own words.
+    pub logging: Logging,
 }
 
 /// How much room the kernel half takes.
@@ -73,22 +78,6 @@ pub struct Export {
     pub jsonl: Output,
 }
 
-/// A file that is written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Output {
-    /// Its path, `-` for stdout; `None`: it was not asked for.
-    pub file: Option<FilePath>,
-}
-
-impl Output {
-    /// Whether it goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|file| file.0 == Path::new("-"))
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         let second = std::time::Duration::from_secs(1);
@@ -102,6 +91,7 @@ impl Default for Config {
                 events_buffer: Auto(None),
             },
             export: Export::default(),
+            logging: Logging::default(),
         }
     }
 }

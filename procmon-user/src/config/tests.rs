@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
 
 use super::keys::{KEYS, LATER};
 use super::*;
@@ -80,8 +82,10 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   insecure: true\n\
         \x20   temporality: delta\n\
         \x20   service_instance: false\n\
-        \x20 report: {file: r.log}\n\
-        \x20 jsonl: {file: '-'}\n",
+        \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
+        \x20 jsonl: {file: '-', max_size: off}\n\
+         logging: {file: p.log, max_size: off, max_files: 0, otlp_only: true, \
+         levels: {default: DEBUG, kernel: trace}}\n",
     );
     let text = |text: &str| Some(text.to_owned());
     let wanted = Config {
@@ -117,9 +121,23 @@ fn every_key_of_a_file_is_taken_over() {
             },
             report: Output {
                 file: Some(FilePath("r.log".into())),
+                max_size: Limit(Some(FileSize(1 << 20))),
+                max_age: Limit(Some(FileAge(seconds(24 * 60 * 60).0))),
+                max_files: FilesKept(3),
             },
             jsonl: Output {
                 file: Some(FilePath("-".into())),
+                ..Output::default()
+            },
+        },
+        logging: Logging {
+            file: Some(FilePath("p.log".into())),
+            max_size: Limit(None),
+            max_files: FilesKept(0),
+            otlp_only: true,
+            levels: Levels {
+                default: Level(LevelFilter::Debug),
+                modules: [("kernel", Level(LevelFilter::Trace))].into(),
             },
         },
     };
@@ -240,7 +258,7 @@ fn all_mistakes_are_told_together_each_with_its_line() {
         ),
         (
             "8:11",
-            "export.report is made of keys and values (file), not a single value",
+            "export.report is made of keys and values (file, max_size, max_age, max_files), not a single value",
         ),
         ("7:20", "export.otlp.protocol: \"pigeon\" is none of: grpc"),
         (
