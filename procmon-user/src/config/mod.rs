@@ -5,9 +5,11 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod history;
 mod keys;
 mod load;
 mod mistake;
+mod mqtt;
 mod print;
 mod quantity;
 mod read;
@@ -23,15 +25,17 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::collector::Contract;
+use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+pub use history::{History, Memory, Samples};
 pub use load::{Loaded, load};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{MaxSeries, Select, Top};
-pub use value::FilePath;
+pub use value::{FilePath, FolderPath};
 
 /// Reads one variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -51,6 +55,10 @@ pub struct Config {
     pub kernel: Kernel,
     /// Where to.
     pub export: Export,
+    /// How much of the past is kept.
+    pub history: History,
+    /// A folder for what survives a restart.
+    pub state_dir: Option<FolderPath>,
 }
 
 /// How much room the kernel half takes.
@@ -71,6 +79,8 @@ pub struct Export {
     pub report: Output,
     /// JSON lines.
     pub jsonl: Output,
+    /// A broker.
+    pub mqtt: MqttSettings,
 }
 
 /// A file that is written.
@@ -102,6 +112,8 @@ impl Default for Config {
                 events_buffer: Auto(None),
             },
             export: Export::default(),
+            history: History::default(),
+            state_dir: None,
         }
     }
 }

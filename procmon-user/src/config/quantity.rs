@@ -241,7 +241,7 @@ impl Scalar for RingBytes {
 }
 
 /// A number of bytes, also of KiB, MiB or GiB.
-fn bytes(text: &str) -> Option<u64> {
+pub(super) fn bytes(text: &str) -> Option<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
     let (number, shift) = units
         .iter()

@@ -53,6 +53,11 @@ impl Cap {
         self.heap_bytes = self.heap_bytes + now - before;
     }
 
+    /// All samples have been looked at: so many bytes they take.
+    pub fn recounted(&mut self, heap_bytes: usize) {
+        self.heap_bytes = heap_bytes;
+    }
+
     /// Whether tables of so many bytes fit.
     pub fn has_room(&self, tables: usize) -> bool {
         tables <= self.max_bytes

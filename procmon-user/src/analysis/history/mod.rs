@@ -12,8 +12,10 @@ mod ring;
 mod row;
 mod series;
 mod settings;
+mod snapshot;
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -24,13 +26,14 @@ use cap::Cap;
 pub use row::{Column, Row, centipercent};
 pub use series::{Aggregate, Series, Spread};
 pub use settings::{LEAST_DEPTH, Settings};
+pub use snapshot::{Snapshot, SnapshotError};
 
 /// What a process takes beside its samples: its entry in a table that may be
 /// half empty.
 pub const SERIES_BYTES: usize = 2 * size_of::<(ProcessId, Series)>();
 
 /// A group by what it is named after and its name.
-type GroupKey = (&'static str, Arc<str>);
+pub type GroupKey = (Cow<'static, str>, Arc<str>);
 
 /// Keeps the past.
 #[derive(Debug)]
@@ -38,6 +41,9 @@ pub struct History {
     processes: ByProcess<Series>,
     groups: HashMap<GroupKey, Metered>,
     host: Metered,
+    /// When the last frames were taken, ns since boot, oldest first: whoever is
+    /// sampled is in every frame from his first sample on.
+    times: VecDeque<u64>,
     cap: Cap,
 }
 
@@ -81,6 +87,7 @@ impl History {
             processes: ByProcess::default(),
             groups: HashMap::new(),
             host: Metered::default(),
+            times: VecDeque::new(),
             cap: Cap::new(settings),
         }
     }
@@ -94,6 +101,7 @@ impl History {
         groups: impl Iterator<Item = (GroupKey, &'a ProcessSample)>,
     ) -> Past {
         self.cap.begin();
+        self.times.push_back(frame.at_boot_ns);
         let live = frame.processes.iter().zip(derived);
         let mut past = Past {
             live: live
@@ -125,14 +133,20 @@ impl History {
         past
     }
 
+    /// When the newest so many samples were taken, ns since boot, oldest first.
+    pub fn times(&self, samples: u32) -> impl Iterator<Item = u64> {
+        let skip = self.times.len().saturating_sub(samples as usize);
+        self.times.iter().skip(skip).copied()
+    }
+
     /// The samples of a process.
     pub fn process_series(&self, id: ProcessId) -> Option<&Series> {
         self.processes.get(&id)
     }
 
     /// The samples of a group: by what, and its name.
-    pub fn group_series(&self, by: &'static str, name: &str) -> Option<&Series> {
-        let key = (by, Arc::from(name));
+    pub fn group_series(&self, by: &str, name: &str) -> Option<&Series> {
+        let key = (Cow::Owned(by.to_owned()), Arc::from(name));
         self.groups.get(&key).map(|group| &group.series)
     }
 
@@ -204,16 +218,26 @@ impl History {
     /// Lets each have fewer samples until all of them fit.
     fn fit(&mut self) {
         while self.cap.must_shrink(self.bytes()) {
-            let depth = self.cap.depth();
-            let series = self.processes.values_mut();
-            let groups = self.groups.values_mut().map(|group| &mut group.series);
-            for series in series.chain(groups).chain([&mut self.host.series]) {
-                let before = series.heap_bytes();
-                series.trim(depth);
-                series.shrink();
-                self.cap.took(before, series.heap_bytes());
-            }
+            self.trim();
         }
+        while self.times.len() > self.cap.depth() as usize {
+            self.times.pop_front();
+        }
+    }
+
+    /// Takes from each the samples it may not have, and the room it does not
+    /// need.
+    fn trim(&mut self) {
+        let depth = self.cap.depth();
+        let series = self.processes.values_mut();
+        let groups = self.groups.values_mut().map(|group| &mut group.series);
+        let mut bytes = 0;
+        for series in series.chain(groups).chain([&mut self.host.series]) {
+            series.trim(depth);
+            series.shrink();
+            bytes += series.heap_bytes();
+        }
+        self.cap.recounted(bytes);
     }
 
     /// What the tables take, however few samples there are.

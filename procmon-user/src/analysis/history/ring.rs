@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use super::row::{Column, Row};
+use super::snapshot::{Reader, SnapshotError, damaged};
 
 type Codes = [u64; Column::COUNT];
 
@@ -100,6 +101,43 @@ impl Ring {
             .shrink_to(self.bytes.len() + self.bytes.len() / 8);
     }
 
+    /// Appends it to bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.len.to_le_bytes());
+        for code in self.oldest {
+            out.extend(code.to_le_bytes());
+        }
+        out.extend((self.bytes.len() as u32).to_le_bytes());
+        out.extend(&self.bytes);
+    }
+
+    /// Reads what [`Ring::encode`] has written.
+    pub fn decode(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        let len = u32::from_le_bytes(from.array()?);
+        let mut oldest = Codes::default();
+        for code in &mut oldest {
+            *code = u64::from_le_bytes(from.array()?);
+        }
+        let changes = from.len()?;
+        let changes = from.bytes(changes)?;
+        let mut newest = oldest;
+        let mut rest = changes.iter();
+        for _ in 1..len {
+            if !apply(&mut newest, || rest.next().copied()) {
+                return Err(damaged("samples are missing"));
+            }
+        }
+        if rest.len() > 0 {
+            return Err(damaged("there are more samples than there should be"));
+        }
+        Ok(Self {
+            bytes: changes.to_vec().into(),
+            oldest,
+            newest,
+            len,
+        })
+    }
+
     /// The samples, oldest first.
     pub fn rows(&self) -> Rows<'_> {
         Rows {
@@ -131,16 +169,17 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// Makes of a sample the one behind it, whose changes `next` gives.
-fn apply(codes: &mut Codes, mut next: impl FnMut() -> Option<u8>) {
-    let changed = next().unwrap_or(0);
+/// Makes of a sample the one behind it, whose changes `next` gives; whether it
+/// gave all of them.
+fn apply(codes: &mut Codes, mut next: impl FnMut() -> Option<u8>) -> bool {
+    let Some(changed) = next() else { return false };
     for (column, code) in codes.iter_mut().enumerate() {
         if changed & 1 << column == 0 {
             continue;
         }
         let mut change = 0;
         for shift in (0..64).step_by(7) {
-            let byte = next().unwrap_or(0);
+            let Some(byte) = next() else { return false };
             change |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 break;
@@ -148,6 +187,7 @@ fn apply(codes: &mut Codes, mut next: impl FnMut() -> Option<u8>) {
         }
         *code = code.wrapping_add(unzigzag(change));
     }
+    true
 }
 
 fn encoded(row: &Row) -> Codes {

@@ -72,6 +72,23 @@ impl Series {
         self.ring.len()
     }
 
+    /// A series of the samples of a ring.
+    pub fn of(ring: Ring) -> Self {
+        let mut series = Self {
+            next: ring.len(),
+            ring,
+            ..Self::default()
+        };
+        series.cpu = series.again(Column::Cpu);
+        series.memory = series.again(Column::Memory);
+        series
+    }
+
+    /// Where the samples are.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
     /// The bytes it has taken from the heap.
     pub fn heap_bytes(&self) -> usize {
         self.ring.heap_bytes()

@@ -40,7 +40,8 @@ impl Watched {
         frame.at_boot_ns = self.tick * SECOND;
         let derived = self.rates.derive(&frame);
         let groups = groups.iter();
-        let groups = groups.map(|(name, sum)| (("executable", Arc::from(*name)), sum));
+        let groups =
+            groups.map(|(name, sum)| ((Cow::Borrowed("executable"), Arc::from(*name)), sum));
         self.history.record(&frame, &derived, groups)
     }
 }
