@@ -6,6 +6,7 @@
 
 pub mod altered_btf;
 pub mod births;
+pub mod broker;
 pub mod cgroup;
 pub mod collector;
 pub mod disk;

@@ -14,16 +14,20 @@ use tokio::time::timeout;
 
 use super::arguments::Common;
 use super::failure::Failure;
-use crate::agent::{self, Consumer, ConsumerHealth, Views};
-use crate::config::{Export, Loaded};
+use crate::agent::{self, Analysis, Consumer, ConsumerHealth, Keeper, Views};
+use crate::analysis::History;
+use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
+use crate::export::mqtt::{self, BrokerUrl, MqttExporter, MqttHealth};
 use crate::export::otlp::{
     HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
 };
 use crate::export::report::Report;
 use crate::export::sink::{Place, Sink, SinkError};
 use crate::metrics::ExporterHealth;
-use crate::proc::clock::now_unix_ns;
+use crate::proc::ProcRoot;
+use crate::proc::clock::{self, now_unix_ns};
+use crate::shape::Shaper;
 use crate::telemetry::Telemetry;
 
 /// What was asked for.
@@ -32,6 +36,7 @@ pub struct Plan {
     report: Option<Place>,
     jsonl: Option<Place>,
     otlp: Option<Settings>,
+    mqtt: Option<mqtt::Settings>,
     all: bool,
 }
 
@@ -46,6 +51,7 @@ impl Plan {
                 setting: loaded.named(&error.setting),
                 ..error
             })?;
+        let mqtt = export.mqtt.resolve()?;
         let jsonl_on_stdout = export.jsonl.is_stdout();
         if jsonl_on_stdout && export.report.is_stdout() {
             return Err(Failure::Usage(format!(
@@ -54,7 +60,7 @@ impl Plan {
                 loaded.named("export.jsonl.file"),
             )));
         }
-        let nothing_else = export.jsonl.file.is_none() && otlp.is_none();
+        let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none();
         let report = match export.report.place() {
             Some(place) => Some(place),
             None if jsonl_on_stdout => None,
@@ -65,6 +71,7 @@ impl Plan {
             report,
             jsonl: export.jsonl.place(),
             otlp,
+            mqtt,
             all,
         })
     }
@@ -73,6 +80,40 @@ impl Plan {
     pub fn without_default_report(mut self, export: &Export) -> Self {
         self.report = export.report.place();
         self
+    }
+
+    /// What makes views for these outputs. A history is kept where it is asked
+    /// for, else where an output shows what it adds up to: it is memory. It
+    /// survives in `folder`, if there is one.
+    pub fn analysis(
+        &self,
+        config: &Config,
+        folder: Option<&FolderPath>,
+    ) -> Result<Analysis, Failure> {
+        let settings = config.history.settings();
+        let shown = self.mqtt.is_some();
+        let kept = settings.size > 0 && settings.retain.unwrap_or(shown);
+        let mut history = kept.then(|| History::new(&settings));
+        let keeper = match (&mut history, folder) {
+            (Some(history), Some(folder)) => {
+                let boot_id = clock::boot_id(&ProcRoot::default())
+                    .map_err(|error| Failure::Internal(error.into()))?;
+                let boot_id = String::from_utf8_lossy(&boot_id).into_owned();
+                let keeper = Keeper::open(&folder.0, boot_id, history);
+                Some(keeper.map_err(|error| Failure::Usage(format!("state_dir: {error:#}")))?)
+            }
+            _ => None,
+        };
+        Ok(Analysis {
+            shaper: Shaper::new(config.select.shape()),
+            history,
+            keeper,
+        })
+    }
+
+    /// Where MQTT goes, if it does.
+    pub fn broker(&self) -> Option<&BrokerUrl> {
+        self.mqtt.as_ref().map(|mqtt| &mqtt.url)
     }
 
     /// Where OTLP goes, if it does.
@@ -86,6 +127,7 @@ pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
     otlp: Option<Consumer<Exporters>>,
+    mqtt: Option<(Consumer<MqttExporter>, BrokerUrl)>,
     open: Arc<Open>,
 }
 
@@ -117,6 +159,7 @@ struct Exporters {
     own: Telemetry,
     health: OtlpHealth,
     others: Arc<Mutex<Vec<ConsumerHealth>>>,
+    mqtt: Option<MqttHealth>,
     endpoint: String,
 }
 
@@ -134,6 +177,7 @@ impl Outputs {
             plan.report.is_some(),
             plan.jsonl.is_some(),
             plan.otlp.is_some(),
+            plan.mqtt.is_some(),
         ];
         let open = Arc::new(Open {
             count: AtomicUsize::new(count.into_iter().filter(|there| *there).count()),
@@ -159,9 +203,24 @@ impl Outputs {
             }
             None => None,
         };
+        let (mqtt, mqtt_health) = match plan.mqtt {
+            Some(settings) => {
+                let url = settings.url.clone();
+                let host = HostIdentity::read(Path::new("/"));
+                let exporter = MqttExporter::start(settings, host.id.as_deref(), runtime)?;
+                let health = exporter.health();
+                let consumer = agent::spawn(views, "mqtt", exporter, |exporter, view| {
+                    exporter.consume(view);
+                    ControlFlow::Continue(())
+                })?;
+                (Some((consumer, url)), Some(health))
+            }
+            None => (None, None),
+        };
         let otlp = match plan.otlp {
             Some(settings) => {
-                let exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                let mut exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                exporters.mqtt = mqtt_health;
                 Some(agent::spawn(
                     views,
                     "otlp",
@@ -177,11 +236,13 @@ impl Outputs {
         let mut list = others.lock().unwrap_or_else(PoisonError::into_inner);
         list.extend(report.iter().chain(&jsonl).map(Consumer::health));
         list.extend(otlp.iter().map(Consumer::health));
+        list.extend(mqtt.iter().map(|(consumer, _)| consumer.health()));
         drop(list);
         Ok(Self {
             report,
             jsonl,
             otlp,
+            mqtt,
             open,
         })
     }
@@ -215,8 +276,19 @@ impl Outputs {
             }
             Ok(())
         };
-        let (texts, otlp): (anyhow::Result<()>, anyhow::Result<()>) = tokio::join!(texts, otlp);
-        Ok(texts.and(otlp)?)
+        let mqtt = async {
+            let Some((consumer, url)) = self.mqtt else {
+                return Ok(());
+            };
+            let undelivered = consumer.join().await?.shutdown(SHUTDOWN_DEADLINE).await;
+            if undelivered > 0 {
+                warn!("MQTT to {url}: {undelivered} messages were not delivered");
+            }
+            Ok(())
+        };
+        let (texts, otlp, mqtt): (anyhow::Result<()>, anyhow::Result<()>, anyhow::Result<()>) =
+            tokio::join!(texts, otlp, mqtt);
+        Ok(texts.and(otlp).and(mqtt)?)
     }
 }
 
@@ -236,6 +308,7 @@ impl Exporters {
             processes,
             own,
             others: Arc::clone(others),
+            mqtt: None,
             endpoint: settings.endpoint.to_string(),
         })
     }
@@ -247,6 +320,7 @@ impl Exporters {
         for consumer in others.iter() {
             let own = match consumer.name {
                 "otlp" => self.health.get(),
+                "mqtt" => self.mqtt.as_ref().map(MqttHealth::get).unwrap_or_default(),
                 name => ExporterHealth {
                     exporter: name,
                     ..ExporterHealth::default()

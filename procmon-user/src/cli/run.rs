@@ -14,7 +14,6 @@ use super::signals::Signals;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
-use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
@@ -79,8 +78,13 @@ async fn watch(
     let interval = config.interval.0;
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
-        Ok(outputs) => outputs,
+    let folder = config.state_dir.as_ref();
+    let opened = plan.analysis(&config, folder).and_then(|analysis| {
+        let outputs = Outputs::open(plan, interval, &views, &runtime)?;
+        Ok((analysis, outputs))
+    });
+    let (analysis, outputs) = match opened {
+        Ok(opened) => opened,
         Err(failure) => {
             collector.close();
             return Err(failure);
@@ -90,8 +94,7 @@ async fn watch(
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
-    let shaper = Shaper::new(config.select.shape());
-    let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
+    let agent = Agent::start(collector, schedule, analysis, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;
@@ -110,9 +113,13 @@ async fn watch(
 
 /// What is said at the start: whom, by what, where to.
 fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) -> String {
-    let to = plan
-        .endpoint()
-        .map_or(String::new(), |url| format!("; OTLP to {url}"));
+    let mut to = String::new();
+    if let Some(url) = plan.endpoint() {
+        to += &format!("; OTLP to {url}");
+    }
+    if let Some(url) = plan.broker() {
+        to += &format!("; MQTT to {url}");
+    }
     format!(
         "watching {} every {}; {}{to}",
         args.selecting.whom(),

@@ -196,6 +196,56 @@ pub const KEYS: &[Key] = &[
     key!(export.jsonl.max_age, MAX_AGE),
     key!(export.jsonl.max_files, MAX_FILES),
     key!(
+        export.mqtt.url,
+        "The MQTT broker; messages, one a process and frame, go out only when one is given."
+    )
+    .example("mqtt://127.0.0.1:1883"),
+    key!(
+        export.mqtt.topic,
+        "The topic of the messages, for instance \
+         `m/{domain_id}/c/{channel_id}/control/proplet/task_metrics` instead."
+    ),
+    key!(export.mqtt.domain_id, "`{domain_id}` in the topic.").example("domain-123"),
+    key!(export.mqtt.channel_id, "`{channel_id}` in the topic.").example("channel-456"),
+    key!(
+        export.mqtt.client_id,
+        "`proplet_id` in the messages and the client identifier at the broker, another one on \
+         each host; without it the host's machine id is the former."
+    )
+    .example("proplet-1"),
+    key!(export.mqtt.username, "The user at the broker.").example("procmon"),
+    key!(export.mqtt.password, "The user's password.")
+        .example("secret")
+        .secret(),
+    key!(
+        export.mqtt.qos,
+        "0: a message may be lost on its way; 1: the broker confirms each, and one may come twice."
+    ),
+    key!(
+        export.mqtt.retain,
+        "Let the broker keep the last message of the topic for those who subscribe later."
+    ),
+    key!(
+        export.mqtt.queue,
+        "How many messages wait for the broker at most; past that the oldest are dropped, and \
+         counted."
+    ),
+    key!(
+        export.mqtt.certificate,
+        "The authority that signed the broker's certificate; without it the system's authorities."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/ca.pem"),
+    key!(
+        export.mqtt.client_certificate,
+        "procmon's own certificate for the broker; `client_key` goes with it."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/client.pem"),
+    key!(export.mqtt.client_key, "The key of `client_certificate`.")
+        .wanted("the path of a PEM file")
+        .example("/etc/procmon/client.key"),
+    key!(
         logging.file,
         "Append what procmon says of itself on stderr to this file too, with times."
     )
@@ -212,6 +262,23 @@ pub const KEYS: &[Key] = &[
         logging.levels,
         "How much procmon says, by its parts (`kernel`, `proc`, `process`, `collector`, `export`...)."
     ),
+    key!(
+        history.retain,
+        "Whether the last samples of every process, group and of the host are kept in memory; \
+         without it they are where an output shows what they add up to, as MQTT does."
+    )
+    .example("true"),
+    key!(history.size, "How many samples of each are kept."),
+    key!(
+        history.max_memory,
+        "What all samples may take; where they need more, fewer of each are kept, and that is said."
+    ),
+    key!(
+        state_dir,
+        "A folder for what survives a restart, made if it is not there: the history goes on where \
+         it was, as long as the host has not been booted meanwhile (`run` only)."
+    )
+    .example("/var/lib/procmon"),
 ];
 
 /// Keys and sections that are planned, and that this version has not.
@@ -220,15 +287,12 @@ pub const LATER: &[&str] = &[
     "compat",
     "enabled",
     "expected",
-    "export.mqtt",
     "general.monitoring.memory_profiling",
-    "history",
     "http",
     "memory_profiling",
     "metrics",
     "profile",
     "profiles",
-    "state_dir",
 ];
 
 /// The key at this path.

@@ -6,10 +6,12 @@
 //! another one can be loaded, and compared with it.
 
 mod files;
+mod history;
 mod keys;
 mod load;
 mod logging;
 mod mistake;
+mod mqtt;
 mod print;
 mod quantity;
 mod read;
@@ -24,9 +26,11 @@ mod value;
 use std::ffi::OsString;
 
 use crate::collector::Contract;
+use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
 pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
+pub use history::{History, Memory, Samples};
 pub use load::{Loaded, load};
 pub use logging::{Level, Levels, Logging, modules};
 pub use mistake::{ConfigError, Mistake, Origin};
@@ -34,7 +38,7 @@ pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{MaxSeries, Select, Top};
-pub use value::FilePath;
+pub use value::{FilePath, FolderPath};
 
 /// Reads one variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -56,6 +60,10 @@ pub struct Config {
     pub export: Export,
     /// procmon's own words.
     pub logging: Logging,
+    /// How much of the past is kept.
+    pub history: History,
+    /// A folder for what survives a restart.
+    pub state_dir: Option<FolderPath>,
 }
 
 /// How much room the kernel half takes.
@@ -76,6 +84,8 @@ pub struct Export {
     pub report: Output,
     /// JSON lines.
     pub jsonl: Output,
+    /// A broker.
+    pub mqtt: MqttSettings,
 }
 
 impl Default for Config {
@@ -92,6 +102,8 @@ impl Default for Config {
             },
             export: Export::default(),
             logging: Logging::default(),
+            history: History::default(),
+            state_dir: None,
         }
     }
 }

@@ -6,6 +6,8 @@ use log::LevelFilter;
 
 use super::keys::{KEYS, LATER};
 use super::*;
+use crate::export::mqtt::Qos;
+use crate::export::mqtt::settings::Waiting;
 use crate::process::select::RuleSpec;
 use crate::shape::GroupBy;
 
@@ -84,8 +86,13 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   service_instance: false\n\
         \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
         \x20 jsonl: {file: '-', max_size: off}\n\
+        \x20 mqtt: {url: 'mqtts://b', topic: 't/{client_id}', domain_id: d, channel_id: c,\n\
+        \x20   client_id: p, username: u, password: w, qos: 0, retain: true, queue: 5,\n\
+        \x20   certificate: ca, client_certificate: cc, client_key: ck}\n\
          logging: {file: p.log, max_size: off, max_files: 0, otlp_only: true, \
-         levels: {default: DEBUG, kernel: trace}}\n",
+         levels: {default: DEBUG, kernel: trace}}\n\
+         history: {retain: false, size: 1000, max_memory: 1MiB}\n\
+         state_dir: /var/lib/procmon\n",
     );
     let text = |text: &str| Some(text.to_owned());
     let wanted = Config {
@@ -129,6 +136,21 @@ fn every_key_of_a_file_is_taken_over() {
                 file: Some(FilePath("-".into())),
                 ..Output::default()
             },
+            mqtt: MqttSettings {
+                url: "mqtts://b".parse().ok(),
+                topic: "t/{client_id}".parse().unwrap(),
+                domain_id: text("d"),
+                channel_id: text("c"),
+                client_id: text("p"),
+                username: text("u"),
+                password: text("w"),
+                qos: Qos::AtMostOnce,
+                retain: true,
+                queue: Waiting(5),
+                certificate: text("ca"),
+                client_certificate: text("cc"),
+                client_key: text("ck"),
+            },
         },
         logging: Logging {
             file: Some(FilePath("p.log".into())),
@@ -140,6 +162,12 @@ fn every_key_of_a_file_is_taken_over() {
                 modules: [("kernel", Level(LevelFilter::Trace))].into(),
             },
         },
+        history: History {
+            retain: Some(false),
+            size: Samples(1000),
+            max_memory: Memory(1 << 20),
+        },
+        state_dir: Some(FolderPath("/var/lib/procmon".into())),
     };
     assert_eq!(config, wanted);
 }
@@ -228,7 +256,7 @@ fn a_misspelt_key_is_answered_with_the_right_one() {
     }
     let said = &mistakes("export: {carrier: pigeon}")[0];
     assert!(
-        said.ends_with("here may stand otlp, report, jsonl"),
+        said.ends_with("here may stand otlp, report, jsonl, mqtt"),
         "{said}"
     );
 }
