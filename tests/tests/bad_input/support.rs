@@ -68,6 +68,8 @@ impl Public {
     /// A copy of a program.
     pub fn copy(&self, program: impl AsRef<Path>, name: impl AsRef<Path>) -> PathBuf {
         let copy = self.folder.path().join(name);
+        // A copy from before may still run: a process of procmon's outlives it for a moment.
+        let _ = fs::remove_file(&copy);
         fs::copy(program, &copy).unwrap();
         open_to_all(&copy, 0o755);
         copy

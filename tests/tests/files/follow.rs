@@ -6,7 +6,7 @@ use procmon_tests::{
     Program, jsonl, need,
     program::SOON,
     rotated::{configured, files, texts},
-    watching::LIMIT,
+    watching::{LIMIT, wait_until},
 };
 
 /// GNU's, which is told of new files by the kernel; others look once a second.
@@ -102,4 +102,30 @@ fn tail_f_grep_rss_delta_works_across_rotations_of_the_report() {
     assert_eq!(deltas.len(), FRAMES);
     let read = read_to(reader, FRAMES + 1);
     assert_eq!(read.lines().skip(1).collect::<Vec<_>>(), deltas);
+}
+
+#[test]
+fn a_file_that_is_moved_away_as_logrotate_does_is_opened_anew_and_nothing_is_lost() {
+    const FRAMES: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let [lines, moved] = ["lines", "moved"].map(|name| folder.path().join(name));
+    let run = configured(folder.path(), "export: {jsonl: {file: lines}}").folder(folder.path());
+    let procmon = run
+        .args(["--interval", "20ms", "--count", &FRAMES.to_string()])
+        .start()
+        .unwrap();
+    let has_lines = || fs::metadata(&lines).is_ok_and(|metadata| metadata.len() > 0);
+    wait_until("some lines", has_lines);
+    fs::rename(&lines, &moved).unwrap();
+    wait_until("lines in a new file", has_lines);
+    let output = procmon.wait(LIMIT).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let objects = [&moved, &lines].map(|file| jsonl::read(file).unwrap());
+    let times: Vec<&str> = objects
+        .iter()
+        .flatten()
+        .map(|object| object.json["timestamp"].as_str().unwrap())
+        .collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    assert_eq!(times.len(), FRAMES);
 }

@@ -111,3 +111,13 @@ fn exec_writes_the_log_too() {
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(folder.path().join("own.log").exists());
 }
+
+#[test]
+fn a_full_disk_under_the_log_is_said_once_and_changes_no_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = "logging: {file: /dev/full, levels: {default: trace}}";
+    let ended = one_frame(folder.path(), full);
+    let said = "/dev/full: No space left on device (os error 28); lines of the log are lost";
+    assert_eq!(ended.stderr.matches(said).count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("watching pid"), "{ended:?}");
+}
