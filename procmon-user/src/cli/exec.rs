@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::arguments::Common;
 use super::failure::Failure;
+use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule, Views};
@@ -49,8 +50,9 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn exec(args: Args) -> Result<ExitCode, Failure> {
+pub fn exec(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let loaded = args.common.configure()?;
+    logs.configure(&loaded)?;
     let export = &loaded.config.export;
     for (key, output) in [
         ("export.report.file", &export.report),

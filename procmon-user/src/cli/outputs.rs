@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,14 +16,14 @@ use super::arguments::Common;
 use super::failure::Failure;
 use crate::agent::{self, Analysis, Consumer, ConsumerHealth, Keeper, Views};
 use crate::analysis::History;
-use crate::config::{Config, Export, FolderPath, Loaded, Output};
+use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
 use crate::export::mqtt::{self, BrokerUrl, MqttExporter, MqttHealth};
 use crate::export::otlp::{
     HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
 };
 use crate::export::report::Report;
-use crate::export::sink::{Sink, SinkError};
+use crate::export::sink::{Place, Sink, SinkError};
 use crate::metrics::ExporterHealth;
 use crate::proc::ProcRoot;
 use crate::proc::clock::{self, now_unix_ns};
@@ -33,8 +33,8 @@ use crate::telemetry::Telemetry;
 /// What was asked for.
 #[derive(Debug)]
 pub struct Plan {
-    report: Option<PathBuf>,
-    jsonl: Option<PathBuf>,
+    report: Option<Place>,
+    jsonl: Option<Place>,
     otlp: Option<Settings>,
     mqtt: Option<mqtt::Settings>,
     all: bool,
@@ -52,7 +52,6 @@ impl Plan {
                 ..error
             })?;
         let mqtt = export.mqtt.resolve()?;
-        let path = |output: &Output| output.file.as_ref().map(|file| file.0.clone());
         let jsonl_on_stdout = export.jsonl.is_stdout();
         if jsonl_on_stdout && export.report.is_stdout() {
             return Err(Failure::Usage(format!(
@@ -62,15 +61,15 @@ impl Plan {
             )));
         }
         let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none();
-        let report = match path(&export.report) {
-            Some(path) => Some(path),
+        let report = match export.report.place() {
+            Some(place) => Some(place),
             None if jsonl_on_stdout => None,
-            None if nothing_else || std::io::stdout().is_terminal() => Some(PathBuf::from("-")),
+            None if nothing_else || std::io::stdout().is_terminal() => Some(Place::stdout()),
             None => None,
         };
         Ok(Self {
             report,
-            jsonl: path(&export.jsonl),
+            jsonl: export.jsonl.place(),
             otlp,
             mqtt,
             all,
@@ -79,7 +78,7 @@ impl Plan {
 
     /// No report on stdout: it is the traced command's.
     pub fn without_default_report(mut self, export: &Export) -> Self {
-        self.report = export.report.file.as_ref().map(|file| file.0.clone());
+        self.report = export.report.place();
         self
     }
 
@@ -185,8 +184,8 @@ impl Outputs {
             none: Notify::new(),
         });
         let report = match &plan.report {
-            Some(path) => {
-                let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+            Some(place) => {
+                let mut report = Report::new(Sink::open(place, "blocks")?, plan.all);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "report", (), move |(), view| {
                     open.unless_closed(report.write(view))
@@ -195,8 +194,8 @@ impl Outputs {
             None => None,
         };
         let jsonl = match &plan.jsonl {
-            Some(path) => {
-                let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+            Some(place) => {
+                let mut jsonl = Jsonl::new(Sink::open(place, "lines")?);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "jsonl", (), move |(), view| {
                     open.unless_closed(jsonl.write(view))

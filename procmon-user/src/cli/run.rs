@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::arguments::Common;
 use super::failure::Failure;
+use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::selecting::Selecting;
 use super::signals::Signals;
@@ -49,8 +50,9 @@ impl Args {
 }
 
 /// Runs the command.
-pub fn run(args: Args) -> Result<ExitCode, Failure> {
+pub fn run(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let loaded = args.configure()?;
+    logs.configure(&loaded)?;
     let rules = loaded.config.select.rules();
     let selection = args.selecting.selection(&rules)?;
     let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;

