@@ -19,6 +19,9 @@ use crate::{
     program::{Program, SOON},
 };
 
+/// What it logs when it has taken a subscription.
+const SUBSCRIBED: &str = "Sending SUBACK";
+
 /// A broker of our own.
 pub struct Broker {
     program: Program,
@@ -141,11 +144,13 @@ impl Broker {
     pub fn listen_as(&self, filter: &str, options: &[&str]) -> Result<Listener> {
         let (host, port) = self.address.split_once(':').context("no port")?;
         let mut command = self.tools.command("bin/mosquitto_sub");
-        // `-d` says when it has subscribed, among the messages.
-        command.args(["-h", host, "-p", port, "-t", filter, "-q", "1", "-d"]);
+        command.args(["-h", host, "-p", port, "-t", filter, "-q", "1"]);
         command.args(["-F", "message %t %p"]).args(options);
+        let known = |log: &str| log.matches(SUBSCRIBED).count();
+        let before = known(&self.log());
         let program = Program::start(&mut command)?;
-        program.wait_for_stdout(SOON, |text| text.contains("Subscribed"))?;
+        self.program
+            .wait_for_stderr(SOON, |log| known(log) > before)?;
         Ok(Listener { program })
     }
 
@@ -215,7 +220,7 @@ fn configure(tools: &Tools, doors: &Doors, folder: &Path, address: &str) -> Resu
     let (host, port) = address.split_once(':').context("no port")?;
     let file = |name: &str| folder.join(name).display().to_string();
     // It is started by root, and would become a user that is not there.
-    let mut conf = format!("user root\nlistener {port} {host}\n");
+    let mut conf = format!("user root\nlog_dest stderr\nlog_type all\nlistener {port} {host}\n");
     match doors.user {
         None => conf += "allow_anonymous true\n",
         Some((name, password)) => {
