@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use procmon_common::Loss;
 
-use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::{ProcessId, ProcessSample};
 use crate::rollup::Exited;
 
@@ -155,15 +154,6 @@ pub struct AgentHealth {
 }
 
 impl AgentHealth {
-    /// Sets `probes`.
-    pub fn set_probes(&mut self, probes: &[ProbeStatus]) {
-        let probes = probes.iter();
-        self.probes = probes
-            .filter(|status| status.state != ProbeState::Off)
-            .map(|status| (status.probe.name, status.state.name()))
-            .collect();
-    }
-
     /// All that was lost so far: (event, reason, count).
     pub fn lost(&self) -> Vec<(&'static str, &'static str, u64)> {
         let own = [

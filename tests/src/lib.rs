@@ -6,8 +6,10 @@
 
 pub mod altered_btf;
 pub mod births;
+pub mod broker;
 pub mod cgroup;
 pub mod collector;
+pub mod disk;
 pub mod environment;
 pub mod fuse;
 pub mod ground;
@@ -18,6 +20,7 @@ pub mod payload;
 pub mod point;
 pub mod procmon;
 pub mod program;
+pub mod rotated;
 pub mod skip;
 pub mod storm;
 pub mod strace;

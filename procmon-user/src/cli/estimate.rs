@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use crate::analysis::Rates;
+use crate::analysis::history::HistoryHealth;
 use crate::collector::{CollectError, Collector, Missed, Selection};
 use crate::config::Config;
 use crate::metrics::agent::AGENT;
@@ -51,8 +52,9 @@ fn section(
 ) -> Result<(), Failure> {
     let (view, without_programs) = look(config, selection)?;
     let interval = config.interval.0;
+    let kept = config.history.settings().is_kept(config.publishes());
     let processes = Cost::of(view.series(), interval);
-    let others = Cost::of(others(&view), telemetry::interval(interval));
+    let others = Cost::of(others(&view, kept), telemetry::interval(interval));
     let busy = Cost::of(view.series_of_the_busy(), interval);
     let live = view.frame.processes.len();
     let own = view.own_series().count();
@@ -150,8 +152,8 @@ fn look(config: &Config, selection: Selection) -> Result<(View, Option<String>),
     Ok((view?, why))
 }
 
-/// The series of the host and of procmon itself.
-fn others(view: &View) -> u64 {
+/// The series of the host and of procmon itself, which may keep a history.
+fn others(view: &View, history: bool) -> u64 {
     let mut count = Count(0);
     for row in host::rows() {
         (row.read)(&view.frame.host, &mut count);
@@ -164,6 +166,7 @@ fn others(view: &View) -> u64 {
         health: &view.frame.agent,
         exporters: &[exporter],
         series_folded: view.series_folded(),
+        history: history.then(HistoryHealth::default),
     };
     for row in AGENT {
         (row.read)(&reading, &mut count);

@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,24 +14,29 @@ use tokio::time::timeout;
 
 use super::arguments::Common;
 use super::failure::Failure;
-use crate::agent::{self, Consumer, ConsumerHealth, Views};
-use crate::config::{Export, Loaded, Output};
+use crate::agent::{self, Analysis, Consumer, ConsumerHealth, Keeper, Views};
+use crate::analysis::History;
+use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
+use crate::export::mqtt::{self, BrokerUrl, MqttExporter, MqttHealth};
 use crate::export::otlp::{
     HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
 };
 use crate::export::report::Report;
-use crate::export::sink::{Sink, SinkError};
+use crate::export::sink::{Place, Sink, SinkError};
 use crate::metrics::ExporterHealth;
-use crate::proc::clock::now_unix_ns;
+use crate::proc::ProcRoot;
+use crate::proc::clock::{self, now_unix_ns};
+use crate::shape::Shaper;
 use crate::telemetry::Telemetry;
 
 /// What was asked for.
 #[derive(Debug)]
 pub struct Plan {
-    report: Option<PathBuf>,
-    jsonl: Option<PathBuf>,
+    report: Option<Place>,
+    jsonl: Option<Place>,
     otlp: Option<Settings>,
+    mqtt: Option<mqtt::Settings>,
     all: bool,
 }
 
@@ -46,7 +51,8 @@ impl Plan {
                 setting: loaded.named(&error.setting),
                 ..error
             })?;
-        let path = |output: &Output| output.file.as_ref().map(|file| file.0.clone());
+        let publishes = loaded.config.publishes();
+        let mqtt = export.mqtt.resolve()?.filter(|_| publishes);
         let jsonl_on_stdout = export.jsonl.is_stdout();
         if jsonl_on_stdout && export.report.is_stdout() {
             return Err(Failure::Usage(format!(
@@ -55,25 +61,59 @@ impl Plan {
                 loaded.named("export.jsonl.file"),
             )));
         }
-        let nothing_else = export.jsonl.file.is_none() && otlp.is_none();
-        let report = match path(&export.report) {
-            Some(path) => Some(path),
+        let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none();
+        let report = match export.report.place() {
+            Some(place) => Some(place),
             None if jsonl_on_stdout => None,
-            None if nothing_else || std::io::stdout().is_terminal() => Some(PathBuf::from("-")),
+            None if nothing_else || std::io::stdout().is_terminal() => Some(Place::stdout()),
             None => None,
         };
         Ok(Self {
             report,
-            jsonl: path(&export.jsonl),
+            jsonl: export.jsonl.place(),
             otlp,
+            mqtt,
             all,
         })
     }
 
     /// No report on stdout: it is the traced command's.
     pub fn without_default_report(mut self, export: &Export) -> Self {
-        self.report = export.report.file.as_ref().map(|file| file.0.clone());
+        self.report = export.report.place();
         self
+    }
+
+    /// What makes views for these outputs. A history is kept where it is asked
+    /// for, else where an output shows what it adds up to: it is memory. It
+    /// survives in `folder`, if there is one.
+    pub fn analysis(
+        &self,
+        config: &Config,
+        folder: Option<&FolderPath>,
+    ) -> Result<Analysis, Failure> {
+        let settings = config.history.settings();
+        let kept = settings.is_kept(self.mqtt.is_some());
+        let mut history = kept.then(|| History::new(&settings));
+        let keeper = match (&mut history, folder) {
+            (Some(history), Some(folder)) => {
+                let boot_id = clock::boot_id(&ProcRoot::default())
+                    .map_err(|error| Failure::Internal(error.into()))?;
+                let boot_id = String::from_utf8_lossy(&boot_id).into_owned();
+                let keeper = Keeper::open(&folder.0, boot_id, history);
+                Some(keeper.map_err(|error| Failure::Usage(format!("state_dir: {error:#}")))?)
+            }
+            _ => None,
+        };
+        Ok(Analysis {
+            shaper: Shaper::new(config.select.shape()),
+            history,
+            keeper,
+        })
+    }
+
+    /// Where MQTT goes, if it does.
+    pub fn broker(&self) -> Option<&BrokerUrl> {
+        self.mqtt.as_ref().map(|mqtt| &mqtt.url)
     }
 
     /// Where OTLP goes, if it does.
@@ -87,6 +127,7 @@ pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
     otlp: Option<Consumer<Exporters>>,
+    mqtt: Option<(Consumer<MqttExporter>, BrokerUrl)>,
     open: Arc<Open>,
 }
 
@@ -118,6 +159,7 @@ struct Exporters {
     own: Telemetry,
     health: OtlpHealth,
     others: Arc<Mutex<Vec<ConsumerHealth>>>,
+    mqtt: Option<MqttHealth>,
     endpoint: String,
 }
 
@@ -135,14 +177,15 @@ impl Outputs {
             plan.report.is_some(),
             plan.jsonl.is_some(),
             plan.otlp.is_some(),
+            plan.mqtt.is_some(),
         ];
         let open = Arc::new(Open {
             count: AtomicUsize::new(count.into_iter().filter(|there| *there).count()),
             none: Notify::new(),
         });
         let report = match &plan.report {
-            Some(path) => {
-                let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+            Some(place) => {
+                let mut report = Report::new(Sink::open(place, "blocks")?, plan.all);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "report", (), move |(), view| {
                     open.unless_closed(report.write(view))
@@ -151,8 +194,8 @@ impl Outputs {
             None => None,
         };
         let jsonl = match &plan.jsonl {
-            Some(path) => {
-                let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+            Some(place) => {
+                let mut jsonl = Jsonl::new(Sink::open(place, "lines")?);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "jsonl", (), move |(), view| {
                     open.unless_closed(jsonl.write(view))
@@ -160,9 +203,24 @@ impl Outputs {
             }
             None => None,
         };
+        let (mqtt, mqtt_health) = match plan.mqtt {
+            Some(settings) => {
+                let url = settings.url.clone();
+                let host = HostIdentity::read(Path::new("/"));
+                let exporter = MqttExporter::start(settings, host.id.as_deref(), runtime)?;
+                let health = exporter.health();
+                let consumer = agent::spawn(views, "mqtt", exporter, |exporter, view| {
+                    exporter.consume(view);
+                    ControlFlow::Continue(())
+                })?;
+                (Some((consumer, url)), Some(health))
+            }
+            None => (None, None),
+        };
         let otlp = match plan.otlp {
             Some(settings) => {
-                let exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                let mut exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                exporters.mqtt = mqtt_health;
                 Some(agent::spawn(
                     views,
                     "otlp",
@@ -178,11 +236,13 @@ impl Outputs {
         let mut list = others.lock().unwrap_or_else(PoisonError::into_inner);
         list.extend(report.iter().chain(&jsonl).map(Consumer::health));
         list.extend(otlp.iter().map(Consumer::health));
+        list.extend(mqtt.iter().map(|(consumer, _)| consumer.health()));
         drop(list);
         Ok(Self {
             report,
             jsonl,
             otlp,
+            mqtt,
             open,
         })
     }
@@ -216,8 +276,19 @@ impl Outputs {
             }
             Ok(())
         };
-        let (texts, otlp): (anyhow::Result<()>, anyhow::Result<()>) = tokio::join!(texts, otlp);
-        Ok(texts.and(otlp)?)
+        let mqtt = async {
+            let Some((consumer, url)) = self.mqtt else {
+                return Ok(());
+            };
+            let undelivered = consumer.join().await?.shutdown(SHUTDOWN_DEADLINE).await;
+            if undelivered > 0 {
+                warn!("MQTT to {url}: {undelivered} messages were not delivered");
+            }
+            Ok(())
+        };
+        let (texts, otlp, mqtt): (anyhow::Result<()>, anyhow::Result<()>, anyhow::Result<()>) =
+            tokio::join!(texts, otlp, mqtt);
+        Ok(texts.and(otlp).and(mqtt)?)
     }
 }
 
@@ -237,6 +308,7 @@ impl Exporters {
             processes,
             own,
             others: Arc::clone(others),
+            mqtt: None,
             endpoint: settings.endpoint.to_string(),
         })
     }
@@ -248,6 +320,7 @@ impl Exporters {
         for consumer in others.iter() {
             let own = match consumer.name {
                 "otlp" => self.health.get(),
+                "mqtt" => self.mqtt.as_ref().map(MqttHealth::get).unwrap_or_default(),
                 name => ExporterHealth {
                     exporter: name,
                     ..ExporterHealth::default()

@@ -29,7 +29,11 @@ pub fn reload(running: &mut Loaded, read: Result<Loaded, Failure>) -> Reloaded {
             return Reloaded::AsBefore;
         }
     };
+    let published = running.config.publishes();
     let changes = running.take_over(new);
+    if running.config.publishes() != published {
+        warn!("SIGHUP: the profile's export_to_mqtt needs a restart, and stays as it was");
+    }
     if !changes.kept.is_empty() {
         let kept = changes.kept.join(", ");
         warn!("SIGHUP: what needs a restart stays as it was: {kept}");

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::arguments::Common;
 use super::failure::Failure;
+use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::reload::{Reloaded, change, reload};
 use super::selecting::Selecting;
@@ -17,7 +18,6 @@ use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
 use crate::kernel::Programs;
-use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
@@ -61,8 +61,9 @@ impl Args {
 }
 
 /// Runs the command.
-pub fn run(args: Args) -> Result<ExitCode, Failure> {
+pub fn run(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let mut loaded = args.configure()?;
+    logs.configure(&loaded)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -130,8 +131,13 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let interval = config.interval.0;
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
-        Ok(outputs) => outputs,
+    let folder = config.state_dir.as_ref();
+    let opened = plan.analysis(config, folder).and_then(|analysis| {
+        let outputs = Outputs::open(plan, interval, &views, &runtime)?;
+        Ok((analysis, outputs))
+    });
+    let (analysis, outputs) = match opened {
+        Ok(opened) => opened,
         Err(failure) => {
             collector.close();
             return Err(failure);
@@ -141,8 +147,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let control = Control::new()?;
     let (done, mut ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
-    let shaper = Shaper::new(config.select.shape());
-    let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
+    let agent = Agent::start(collector, schedule, analysis, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;
@@ -182,9 +187,15 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
 
 /// What is said at the start: whom, by what, where to.
 fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) -> String {
-    let to = plan
-        .endpoint()
-        .map_or(String::new(), |url| format!("; OTLP to {url}"));
+    let mut to = String::new();
+    if let Some(url) = plan.endpoint() {
+        to += &format!("; OTLP to {url}");
+    }
+    if let Some(url) = plan.broker() {
+        to += &format!("; MQTT to {url}");
+    } else if config.export.mqtt.url.is_some() {
+        to += "; no MQTT: the profile has export_to_mqtt false";
+    }
     format!(
         "watching {} every {}; {}{to}",
         args.selecting.whom(),

@@ -7,6 +7,7 @@ use procmon_common::Loss;
 use super::kernel_road::KernelRoad;
 use super::overhead::Overhead;
 use crate::frame::AgentHealth;
+use crate::kernel::{ProbeState, ProbeStatus};
 use crate::proc::ReadErrors;
 
 /// What whoever collects has missed so far.
@@ -47,8 +48,7 @@ impl Health {
         let changes = road.take_changes();
         let kernel = road.kernel();
         let losses = road.losses();
-        let mut health = self.without_kernel(errors, overhead);
-        health.set_probes(kernel.probes());
+        let mut health = self.without_kernel(kernel.probes(), errors, overhead);
         health.changes = changes;
         health.events_lost = Loss::ALL
             .iter()
@@ -69,10 +69,20 @@ impl Health {
         health
     }
 
-    /// Without it.
-    pub fn without_kernel(&self, errors: &ReadErrors, overhead: &Overhead) -> AgentHealth {
+    /// Without it; `probes` says how each does all the same.
+    pub fn without_kernel(
+        &self,
+        probes: &[ProbeStatus],
+        errors: &ReadErrors,
+        overhead: &Overhead,
+    ) -> AgentHealth {
         let usage = own_usage();
+        let asked = probes
+            .iter()
+            .filter(|status| status.state != ProbeState::Off);
+        let state = |status: &ProbeStatus| (status.probe.name, status.state.name());
         AgentHealth {
+            probes: asked.map(state).collect(),
             tick_duration: self.took,
             ticks_late: self.missed.ticks,
             frames_dropped: self.missed.frames,

@@ -14,14 +14,27 @@ const PROFILE: &str = "profile";
 /// A key that a profile gives a value, and how.
 type Brought = (&'static str, fn(&mut Config, &Profile));
 /// Those there are.
-const BROUGHT: &[Brought] = &[("interval", |config, profile| {
-    config.interval = profile.interval;
-})];
+const BROUGHT: &[Brought] = &[
+    ("interval", |config, profile| {
+        config.interval = profile.interval;
+    }),
+    ("history.retain", |config, profile| {
+        config.history.retain = Some(profile.retain_history);
+    }),
+    ("history.size", |config, profile| {
+        config.history.size = profile.history_size;
+    }),
+];
 
 impl Config {
     /// Whether anything is collected.
     pub fn is_enabled(&self) -> bool {
         self.enabled && self.in_force.enabled
+    }
+
+    /// Whether anything goes out over MQTT.
+    pub fn publishes(&self) -> bool {
+        self.export.mqtt.url.is_some() && self.in_force.export_to_mqtt
     }
 
     /// The key that has it switched off.

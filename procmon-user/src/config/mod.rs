@@ -7,10 +7,14 @@
 
 mod change;
 mod collect;
+mod files;
+mod history;
 mod keys;
 mod load;
+mod logging;
 mod metrics;
 mod mistake;
+mod mqtt;
 mod print;
 mod profile;
 mod profiles;
@@ -25,13 +29,16 @@ mod tree;
 mod value;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use crate::collector::Contract;
+use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
 pub use change::Changes;
+pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
+pub use history::{History, Memory, Samples};
 pub use load::{Loaded, load};
+pub use logging::{Level, Levels, Logging, modules};
 pub use metrics::Metrics;
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
@@ -40,7 +47,7 @@ pub use profiles::{ProfileChoice, Profiles};
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{By, MaxSeries, Select, Sticky, Top};
-pub use value::FilePath;
+pub use value::{FilePath, FolderPath};
 
 /// Reads one variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -70,6 +77,12 @@ pub struct Config {
     pub kernel: Kernel,
     /// Where to.
     pub export: Export,
+    /// procmon's own words.
+    pub logging: Logging,
+    /// How much of the past is kept.
+    pub history: History,
+    /// A folder for what survives a restart.
+    pub state_dir: Option<FolderPath>,
 }
 
 /// How much room the kernel half takes.
@@ -90,22 +103,8 @@ pub struct Export {
     pub report: Output,
     /// JSON lines.
     pub jsonl: Output,
-}
-
-/// A file that is written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Output {
-    /// Its path, `-` for stdout; `None`: it was not asked for.
-    pub file: Option<FilePath>,
-}
-
-impl Output {
-    /// Whether it goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|file| file.0 == Path::new("-"))
-    }
+    /// A broker.
+    pub mqtt: MqttSettings,
 }
 
 impl Default for Config {
@@ -126,6 +125,9 @@ impl Default for Config {
                 events_buffer: Auto(None),
             },
             export: Export::default(),
+            logging: Logging::default(),
+            history: History::default(),
+            state_dir: None,
         }
     }
 }

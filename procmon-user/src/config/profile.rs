@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::history::Samples;
 use super::mistake::Mistake;
 use super::quantity::Interval;
 use super::suggest;
@@ -17,8 +18,6 @@ use crate::process::{Switch, Switches};
 pub const AUTO: &str = "auto";
 /// What [`AUTO`] is for a run that ends by itself, and for one that does not.
 pub const AUTOMATIC: [&str; 2] = ["standard", "daemon"];
-/// Most samples of a history.
-const MOST_SAMPLES: usize = 1_000_000;
 
 /// What a profile says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +33,17 @@ pub struct Profile {
     /// Whether a history of each process is kept.
     pub retain_history: bool,
     /// Samples of that history.
-    pub history_size: usize,
+    pub history_size: Samples,
 }
 
-const fn profile(seconds: u64, history_size: usize) -> Profile {
+const fn profile(seconds: u64, history_size: u32) -> Profile {
     Profile {
         enabled: true,
         interval: Interval(Duration::from_secs(seconds)),
         switches: Switches::ALL,
         export_to_mqtt: true,
         retain_history: history_size > 0,
-        history_size,
+        history_size: Samples(history_size),
     }
 }
 
@@ -128,7 +127,7 @@ impl Profile {
             INTERVAL => self.interval = Seconds::read(value)?.0,
             EXPORT_TO_MQTT => self.export_to_mqtt = bool::read(value)?,
             RETAIN_HISTORY => self.retain_history = bool::read(value)?,
-            HISTORY_SIZE => self.history_size = Samples::read(value)?.0,
+            HISTORY_SIZE => self.history_size = Samples::read(value)?,
             unknown => {
                 let here: Vec<_> = fields().collect();
                 let problem = suggest::unknown(unknown, &here, std::iter::empty());
@@ -226,35 +225,6 @@ impl Scalar for Seconds {
         Form {
             words: format!("{words}; or whole seconds"),
             schema: json!({"anyOf": [{"type": "integer", "minimum": 1}, schema]}),
-        }
-    }
-}
-
-/// A number of samples.
-struct Samples(usize);
-
-impl FromStr for Samples {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.parse().ok().filter(|number| *number <= MOST_SAMPLES);
-        number
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not {}", <Self as Scalar>::form().words))
-    }
-}
-
-impl std::fmt::Display for Samples {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Scalar for Samples {
-    fn form() -> Form {
-        Form {
-            words: format!("a number of samples, at most {MOST_SAMPLES}"),
-            schema: json!({"type": "integer", "minimum": 0, "maximum": MOST_SAMPLES}),
         }
     }
 }

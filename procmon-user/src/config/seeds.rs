@@ -40,7 +40,22 @@ pub const ALIASES: &[Alias] = &[
         variable: None,
         meaning: Meaning::Same("profile"),
     },
+    variable("PROPLET_CLIENT_ID", "export.mqtt.client_id"),
+    variable("DOMAIN_ID", "export.mqtt.domain_id"),
+    variable("CHANNEL_ID", "export.mqtt.channel_id"),
+    variable("CLIENT_ID", "export.mqtt.username"),
+    variable("CLIENT_KEY", "export.mqtt.password"),
+    variable("MONITORING_PROCESS_HISTORY_SIZE", "history.size"),
 ];
+
+/// Another name of a key's variable.
+const fn variable(name: &'static str, key: &'static str) -> Alias {
+    Alias {
+        path: None,
+        variable: Some(name),
+        meaning: Meaning::Same(key),
+    }
+}
 
 impl Alias {
     /// The key it stands for and what that key's own value would be.

@@ -1,6 +1,7 @@
 //! What a row of the catalogue says.
 
 use crate::analysis::Derived;
+use crate::analysis::history::HistoryHealth;
 use crate::frame::AgentHealth;
 use crate::process::{Extra, Histogram, ProcessSample, Switch};
 use procmon_common::Feature;
@@ -257,6 +258,8 @@ pub struct AgentReading<'a> {
     pub exporters: &'a [ExporterHealth],
     /// Series that were folded.
     pub series_folded: u64,
+    /// The history, where one is kept.
+    pub history: Option<HistoryHealth>,
 }
 
 /// Reads a row of the process table.

@@ -98,6 +98,7 @@ impl Shaper {
             frame,
             derived,
             folding,
+            history: None,
         }
     }
 

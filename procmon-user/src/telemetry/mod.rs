@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::analysis::history::HistoryHealth;
 use crate::export::otlp::encode::SCHEMA_URL;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
@@ -43,6 +44,7 @@ struct Latest {
     agent: Arc<AgentHealth>,
     exporters: Vec<ExporterHealth>,
     series_folded: u64,
+    history: Option<HistoryHealth>,
 }
 
 /// What was read latest, shared with the callbacks of the instruments.
@@ -148,6 +150,7 @@ impl Telemetry {
             agent: Arc::clone(&view.frame.agent),
             exporters,
             series_folded: view.series_folded(),
+            history: view.history.as_ref().map(|past| past.health),
         });
         self.histograms.record(&latest, &view.frame.exited);
         self.latest.set(latest);

@@ -120,6 +120,7 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
             health: &view.frame.agent,
             exporters: &exporters(),
             series_folded: 0,
+            history: None,
         };
         for row in AGENT {
             count = 0;

@@ -12,7 +12,7 @@ use crate::{shell, workspace};
 
 /// A tool that some tests need.
 pub struct Tool {
-    /// The variable the tests look it up in.
+    /// The variable the tests look it up in: a program, or the folder its packages are in.
     pub variable: &'static str,
     name: &'static str,
     /// Looks for it, or fetches it.
@@ -35,6 +35,11 @@ pub const TOOLS: &[Tool] = &[
         variable: "STRACE_BIN",
         name: "strace",
         ensure: strace,
+    },
+    Tool {
+        variable: "MOSQUITTO_ROOT",
+        name: "mosquitto",
+        ensure: mosquitto,
     },
 ];
 
@@ -118,6 +123,13 @@ fn mockotlpserver() -> Result<PathBuf> {
     )?;
     ensure!(server.exists(), "{MOCK} holds no mockotlpserver");
     Ok(server)
+}
+
+/// mosquitto, an MQTT broker, and mosquitto_sub: the folder they are unpacked into.
+fn mosquitto() -> Result<PathBuf> {
+    let folder = workspace::root().join("target/mosquitto");
+    super::peers::debian(&["mosquitto", "mosquitto-clients"], &folder)?;
+    Ok(folder)
 }
 
 /// strace: the system's, else Debian's package unpacked beside the system.

@@ -20,7 +20,7 @@ fn read<T: Value>(text: &str) -> Result<T, Vec<String>> {
 /// they are written there, and the two intervals of the process profiler.
 #[test]
 fn each_profile_has_exactly_the_values_of_its_origin() {
-    let object = |seconds: u64, on: [bool; 6], mqtt: bool, history: usize| {
+    let object = |seconds: u64, on: [bool; 6], mqtt: bool, history: u32| {
         let [cpu, memory, disk, network, threads, descriptors] = on;
         format!(
             "{{\"enabled\": true, \"interval\": {seconds}, \"collect_cpu\": {cpu}, \
@@ -58,9 +58,9 @@ fn a_custom_profile_says_what_differs_from_standard() {
     let night = profiles.find("night").unwrap();
     assert_eq!(night.interval.0, Duration::from_secs(300));
     assert!(!night.switches.has(Switch::NetworkIo) && night.switches.has(Switch::Threads));
-    assert_eq!((night.history_size, night.export_to_mqtt), (100, true));
+    assert_eq!((night.history_size.0, night.export_to_mqtt), (100, true));
     let task = profiles.find("task").unwrap();
-    assert_eq!((task.interval.0.as_secs(), task.history_size), (5, 200));
+    assert_eq!((task.interval.0.as_secs(), task.history_size.0), (5, 200));
     assert_eq!(read::<Profiles>(&profiles.show()), Ok(profiles));
 }
 

@@ -75,12 +75,8 @@ const ACTIVITY: [Activity; ROWS] = [
         files(s, iter::once(Counter::Close))
     }),
     probe("Failed Calls", failed),
-    network("Network Received", |s| {
-        network_bytes(s, Counter::NetworkReceived)
-    }),
-    network("Network Sent", |s| {
-        network_bytes(s, Counter::NetworkTransmitted)
-    }),
+    network("Network Received", |s| Some(s.network_bytes()?[0])),
+    network("Network Sent", |s| Some(s.network_bytes()?[1])),
     kernel("Disk Read", Kind::Bytes, |s| s.totals.disk_read_bytes),
     kernel("Disk Written", Kind::Bytes, |s| s.totals.disk_write_bytes),
     kernel("Context Switches", Kind::Count, |s| {
@@ -120,11 +116,6 @@ fn failed(sample: &ProcessSample) -> Option<u64> {
     let seen = kinds.iter().filter(|(seen, _)| *seen);
     let operations = seen.flat_map(|(_, operations)| *operations);
     Some(operations.map(|of| probes.get(of.failed())).sum())
-}
-
-/// A counter of socket payload.
-fn network_bytes(sample: &ProcessSample, counter: Counter) -> Option<u64> {
-    Some(probes(sample, |seen| seen.network)?.get(counter))
 }
 
 /// What the next block of a process is compared with.

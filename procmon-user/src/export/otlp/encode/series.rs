@@ -3,8 +3,9 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Metric,
-    NumberDataPoint, ScopeMetrics, Sum, exponential_histogram_data_point::Buckets,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint,
+    Metric as OtlpMetric, NumberDataPoint, ScopeMetrics, Sum,
+    exponential_histogram_data_point::Buckets,
 };
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
@@ -12,12 +13,13 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use super::SCHEMA_URL;
 use super::delta::is_delta;
 use crate::export::otlp::settings::Temporality;
+use crate::metrics::group::GROUP;
 use crate::metrics::process::PROCESS;
-use crate::metrics::{Instrument, Value};
+use crate::metrics::{Instrument, Metric, Value};
 use crate::process::Histogram;
 
 /// OTLP's flag "no recorded value": the series has ended.
-pub const NO_RECORDED_VALUE: u32 = 1;
+const NO_RECORDED_VALUE: u32 = 1;
 
 /// A row of the catalogue with one set of attribute values, whatever process
 /// it is of. Small and dense, so that what a process sent fits into few bits.
@@ -160,6 +162,7 @@ pub struct Stamp {
 /// other, so nothing but lengths has to be worked out.
 #[derive(Debug)]
 pub struct Message {
+    /// Those of processes, then those of groups.
     rows: Vec<Row>,
     /// The scope and its schema, without metrics.
     scope: Vec<u8>,
@@ -197,8 +200,8 @@ impl Message {
         }
         .encode_to_vec();
         Self {
-            rows: (0..PROCESS.len())
-                .map(|row| Row::new(row, temporality))
+            rows: (PROCESS.iter().map(|row| Row::new(row, temporality)))
+                .chain(GROUP.iter().map(|row| Row::new(row, temporality)))
                 .collect(),
             metrics: scope.clone(),
             scope,
@@ -212,17 +215,29 @@ impl Message {
     /// The points of a row come one after the other.
     pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Option<Value<'_>>) {
         let known = &series.all[id.index()];
-        if self.row != Some(known.row) {
-            self.complete_row();
-            self.row = Some(known.row);
-        }
-        self.points += 1;
+        self.turn_to(known.row);
         if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
             let point = histogram_point(stamp, value);
             push_point(&mut self.data, &point, &known.encoded);
         } else {
             push_number(&mut self.data, stamp, value, &known.encoded);
         }
+    }
+
+    /// Puts in the point of a row of the group table: those have numbers, and
+    /// no attributes.
+    pub fn push_of_group(&mut self, row: usize, stamp: Stamp, value: Option<Value<'_>>) {
+        self.turn_to(PROCESS.len() + row);
+        push_number(&mut self.data, stamp, value, &[]);
+    }
+
+    /// A point of this row follows.
+    fn turn_to(&mut self, row: usize) {
+        if self.row != Some(row) {
+            self.complete_row();
+            self.row = Some(row);
+        }
+        self.points += 1;
     }
 
     /// The encoded `ScopeMetrics`, and how many points are in it.
@@ -267,8 +282,7 @@ fn push_point(data: &mut Vec<u8>, point: &impl prost::Message, attributes: &[u8]
 }
 
 impl Row {
-    fn new(row: usize, temporality: Temporality) -> Self {
-        let row = &PROCESS[row];
+    fn new<Read>(row: &Metric<Read>, temporality: Temporality) -> Self {
         let aggregation_temporality = if is_delta(temporality, row.instrument) {
             AggregationTemporality::Delta
         } else {
@@ -293,11 +307,11 @@ impl Row {
                 (10, histogram.encode_to_vec())
             }
         };
-        let head = Metric {
+        let head = OtlpMetric {
             name: row.name.to_owned(),
             description: row.description.to_owned(),
             unit: row.unit.to_owned(),
-            ..Metric::default()
+            ..OtlpMetric::default()
         };
         Self {
             head: head.encode_to_vec(),
