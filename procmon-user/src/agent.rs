@@ -16,6 +16,7 @@ use log::warn;
 use crate::analysis::Rates;
 use crate::collector::{Collector, Missed};
 use crate::heap;
+use crate::heartbeat::{self, Heartbeat};
 use crate::shape::Shaper;
 pub use consumers::{Consumer, spawn};
 pub use control::Control;
@@ -42,11 +43,17 @@ impl Agent {
     ) -> Result<Self> {
         let control = control.clone();
         let its_control = control.clone();
+        let heartbeat = views.heartbeats().of("collect");
         let thread = std::thread::Builder::new()
             .name("procmon-collect".to_owned())
             .spawn(move || {
                 let mut collector = collector;
-                let result = collect(&mut collector, schedule, shaper, &views, &its_control);
+                let waiting = Waiting {
+                    control: &its_control,
+                    heartbeat: &heartbeat,
+                };
+                let result = collect(&mut collector, schedule, shaper, &views, &waiting);
+                heartbeat.rest();
                 drop(views);
                 done();
                 (collector, result)
@@ -72,12 +79,13 @@ fn collect(
     mut schedule: Schedule,
     mut shaper: Shaper,
     views: &Views,
-    control: &Control,
+    waiting: &Waiting<'_>,
 ) -> Result<()> {
     let mut rates = Rates::default();
     let mut missed = Missed::default();
     let mut is_first = true;
     loop {
+        waiting.heartbeat.beat();
         missed.frames = views.dropped();
         let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
@@ -86,11 +94,11 @@ fn collect(
             return Ok(());
         }
         let next = match schedule.advance() {
-            Some(due) => wait(collector, due, control)?,
+            Some(due) => waiting.wait(collector, due)?,
             // The rest of a duration that is no multiple of the interval.
             None => match schedule.end().filter(|_| !schedule.counted_out()) {
                 Some(end) if end > Instant::now() => {
-                    wait(collector, end, control)?;
+                    waiting.wait(collector, end)?;
                     Next::Last
                 }
                 _ => return Ok(()),
@@ -116,34 +124,46 @@ enum Next {
     Last,
 }
 
-/// Waits for the next tick, taking in ends and minding the overhead meanwhile.
-fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Next> {
-    let wakeup = collector.wakeup();
-    let mut grace = None;
-    loop {
-        match control.order() {
-            Order::Run => {}
-            Order::Stop => return Ok(Next::Last),
-            Order::Finish(pid) => {
-                let until = *grace.get_or_insert_with(|| control.grace());
-                if collector.has_ended(pid) {
-                    return Ok(Next::Last);
-                }
-                if Instant::now() >= until {
-                    warn!("the end of the command was not seen: its totals may be short");
-                    return Ok(Next::Last);
+/// What ends a wait, and shows that whoever waits lives.
+struct Waiting<'a> {
+    control: &'a Control,
+    heartbeat: &'a Heartbeat,
+}
+
+impl Waiting<'_> {
+    /// Waits for the next tick, taking in ends and minding the overhead meanwhile.
+    fn wait(&self, collector: &mut Collector, due: Instant) -> Result<Next> {
+        let wakeup = collector.wakeup();
+        let mut grace = None;
+        loop {
+            self.heartbeat.beat();
+            match self.control.order() {
+                Order::Run => {}
+                Order::Stop => return Ok(Next::Last),
+                Order::Finish(pid) => {
+                    let until = *grace.get_or_insert_with(|| self.control.grace());
+                    if collector.has_ended(pid) {
+                        return Ok(Next::Last);
+                    }
+                    if Instant::now() >= until {
+                        warn!("the end of the command was not seen: its totals may be short");
+                        return Ok(Next::Last);
+                    }
                 }
             }
-        }
-        let until = grace.map_or(due, |grace: Instant| grace.min(due));
-        match control.wait(until.min(collector.overhead_due()), wakeup)? {
-            Wake::Due if Instant::now() < until => collector.mind_overhead()?,
-            Wake::Due if grace.is_none() => return Ok(Next::Tick),
-            Wake::Due | Wake::Told => {}
-            Wake::Events => {
-                collector.absorb();
-                if collector.ended() {
-                    return Ok(Next::Last);
+            let until = grace.map_or(due, |grace: Instant| grace.min(due));
+            let wake = until
+                .min(collector.overhead_due())
+                .min(Instant::now() + heartbeat::EVERY);
+            match self.control.wait(wake, wakeup)? {
+                Wake::Due if Instant::now() < until => collector.mind_overhead()?,
+                Wake::Due if grace.is_none() => return Ok(Next::Tick),
+                Wake::Due | Wake::Told => {}
+                Wake::Events => {
+                    collector.absorb();
+                    if collector.ended() {
+                        return Ok(Next::Last);
+                    }
                 }
             }
         }

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
+use super::serving;
 use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Contract, Selection};
@@ -63,7 +64,9 @@ pub fn exec(args: Args) -> Result<ExitCode, Failure> {
             )));
         }
     }
-    let plan = Plan::new(&args.common, &loaded, false)?.without_default_report(export);
+    let http = serving::of_flag(&loaded).map_err(as_own)?;
+    let plan = Plan::new(&args.common, &loaded, false)?;
+    let plan = plan.without_default_report(export).serving(http);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

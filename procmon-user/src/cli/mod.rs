@@ -4,14 +4,17 @@ mod arguments;
 mod config;
 mod doctor;
 mod exec;
+mod exporting;
 mod failure;
 mod logging;
 mod metrics;
 mod outputs;
 mod run;
 mod selecting;
+mod serving;
 mod signals;
 mod snapshot;
+mod systemd;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

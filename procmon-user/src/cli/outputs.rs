@@ -4,8 +4,8 @@
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use log::{info, warn};
 use tokio::runtime::Handle;
@@ -13,16 +13,17 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::arguments::Common;
+use super::exporting::Exporting;
 use super::failure::Failure;
-use crate::agent::{self, Consumer, ConsumerHealth, Views};
+use super::serving;
+use crate::agent::{self, Consumer, Views};
 use crate::config::{Export, Loaded, Output};
 use crate::export::jsonl::Jsonl;
-use crate::export::otlp::{
-    HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
-};
+use crate::export::otlp::{HostIdentity, OtlpExporter, SHUTDOWN_DEADLINE, Settings, SettingsError};
 use crate::export::report::Report;
 use crate::export::sink::{Sink, SinkError};
-use crate::metrics::ExporterHealth;
+use crate::heartbeat::Heartbeats;
+use crate::http::{Bound, Server};
 use crate::proc::clock::now_unix_ns;
 use crate::telemetry::Telemetry;
 
@@ -32,6 +33,9 @@ pub struct Plan {
     report: Option<PathBuf>,
     jsonl: Option<PathBuf>,
     otlp: Option<Settings>,
+    http: Option<Bound>,
+    /// Nobody has to read it for procmon to go on, unless it was asked for.
+    http_is_asked_for: bool,
     all: bool,
 }
 
@@ -55,7 +59,8 @@ impl Plan {
                 loaded.named("export.jsonl.file"),
             )));
         }
-        let nothing_else = export.jsonl.file.is_none() && otlp.is_none();
+        let http_is_asked_for = serving::is_asked_for(loaded);
+        let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && !http_is_asked_for;
         let report = match path(&export.report) {
             Some(path) => Some(path),
             None if jsonl_on_stdout => None,
@@ -66,6 +71,8 @@ impl Plan {
             report,
             jsonl: path(&export.jsonl),
             otlp,
+            http: None,
+            http_is_asked_for,
             all,
         })
     }
@@ -74,6 +81,17 @@ impl Plan {
     pub fn without_default_report(mut self, export: &Export) -> Self {
         self.report = export.report.file.as_ref().map(|file| file.0.clone());
         self
+    }
+
+    /// Serves at an address that was taken.
+    pub fn serving(mut self, http: Option<Bound>) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// Where it is served, if it is.
+    pub fn url(&self) -> Option<String> {
+        self.http.as_ref().map(Bound::url)
     }
 
     /// Where OTLP goes, if it does.
@@ -87,6 +105,7 @@ pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
     otlp: Option<Consumer<Exporters>>,
+    http: Option<Server>,
     open: Arc<Open>,
 }
 
@@ -116,8 +135,7 @@ impl Open {
 struct Exporters {
     processes: OtlpExporter,
     own: Telemetry,
-    health: OtlpHealth,
-    others: Arc<Mutex<Vec<ConsumerHealth>>>,
+    exporting: Exporting,
     endpoint: String,
 }
 
@@ -130,11 +148,12 @@ impl Outputs {
         views: &Views,
         runtime: &Handle,
     ) -> Result<Self, Failure> {
-        let others = Arc::new(Mutex::new(Vec::new()));
+        let exporting = Exporting::default();
         let count = [
             plan.report.is_some(),
             plan.jsonl.is_some(),
             plan.otlp.is_some(),
+            plan.http.is_some() && plan.http_is_asked_for,
         ];
         let open = Arc::new(Open {
             count: AtomicUsize::new(count.into_iter().filter(|there| *there).count()),
@@ -162,7 +181,9 @@ impl Outputs {
         };
         let otlp = match plan.otlp {
             Some(settings) => {
-                let exporters = Exporters::start(&settings, interval, runtime, &others)?;
+                let heartbeats = views.heartbeats();
+                let exporters =
+                    Exporters::start(&settings, interval, runtime, &exporting, heartbeats)?;
                 Some(agent::spawn(
                     views,
                     "otlp",
@@ -175,14 +196,25 @@ impl Outputs {
             }
             None => None,
         };
-        let mut list = others.lock().unwrap_or_else(PoisonError::into_inner);
-        list.extend(report.iter().chain(&jsonl).map(Consumer::health));
-        list.extend(otlp.iter().map(Consumer::health));
-        drop(list);
+        let http = match plan.http {
+            Some(bound) => {
+                let exporting = exporting.clone();
+                let exporters = Arc::new(move || exporting.get());
+                Some(Server::start(bound, views, exporters, runtime)?)
+            }
+            None => None,
+        };
+        let texts = report.iter().chain(&jsonl).map(Consumer::health);
+        let others = otlp.iter().map(Consumer::health);
+        texts
+            .chain(others)
+            .chain(http.iter().map(Server::health))
+            .for_each(|consumer| exporting.add(consumer));
         Ok(Self {
             report,
             jsonl,
             otlp,
+            http,
             open,
         })
     }
@@ -216,8 +248,15 @@ impl Outputs {
             }
             Ok(())
         };
-        let (texts, otlp): (anyhow::Result<()>, anyhow::Result<()>) = tokio::join!(texts, otlp);
-        Ok(texts.and(otlp)?)
+        let http = async {
+            if let Some(server) = self.http {
+                server.stop().await?;
+            }
+            Ok(())
+        };
+        let (texts, otlp, http): (anyhow::Result<()>, anyhow::Result<()>, anyhow::Result<()>) =
+            tokio::join!(texts, otlp, http);
+        Ok(texts.and(otlp).and(http)?)
     }
 }
 
@@ -226,44 +265,38 @@ impl Exporters {
         settings: &Settings,
         interval: std::time::Duration,
         runtime: &Handle,
-        others: &Arc<Mutex<Vec<ConsumerHealth>>>,
+        exporting: &Exporting,
+        heartbeats: &Heartbeats,
     ) -> Result<Self, Failure> {
         let host = HostIdentity::read(Path::new("/"));
-        let own = Telemetry::start(settings, &host, now_unix_ns(), interval, runtime)
-            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let heartbeats = heartbeats.clone();
+        let own = Telemetry::start(
+            settings,
+            &host,
+            now_unix_ns(),
+            interval,
+            heartbeats,
+            runtime,
+        )
+        .map_err(|error| Failure::Usage(error.to_string()))?;
         let processes = OtlpExporter::start(settings, host, runtime)?;
+        exporting.set_otlp(processes.health());
         Ok(Self {
-            health: processes.health(),
             processes,
             own,
-            others: Arc::clone(others),
+            exporting: exporting.clone(),
             endpoint: settings.endpoint.to_string(),
         })
     }
 
     fn consume(&mut self, view: &Arc<crate::shape::View>) {
         self.processes.consume(view);
-        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut health = Vec::with_capacity(others.len());
-        for consumer in others.iter() {
-            let own = match consumer.name {
-                "otlp" => self.health.get(),
-                name => ExporterHealth {
-                    exporter: name,
-                    ..ExporterHealth::default()
-                },
-            };
-            health.push(ExporterHealth {
-                frames_dropped: consumer.dropped(),
-                ..own
-            });
-        }
-        self.own.publish(view, health);
+        self.own.publish(view, self.exporting.get());
     }
 
     /// Delivers what it can, both roads at once, in the time there is.
     async fn shutdown(self) {
-        if self.health.get().queue_bytes > 0 {
+        if self.processes.health().get().queue_bytes > 0 {
             let most = SHUTDOWN_DEADLINE.as_secs();
             info!("delivering what is left, for {most} s at most");
         }

@@ -9,7 +9,9 @@ use super::arguments::Common;
 use super::failure::Failure;
 use super::outputs::{Outputs, Plan};
 use super::selecting::Selecting;
+use super::serving;
 use super::signals::Signals;
+use super::systemd::Systemd;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
@@ -55,6 +57,7 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let rules = loaded.config.select.rules();
     let selection = args.selecting.selection(&rules)?;
     let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
+    let plan = plan.serving(serving::of_run(&args.common, &loaded)?);
     let kernel = args.common.kernel(&loaded);
     let mut collector = Collector::open(selection, kernel, loaded.config.contract())?;
     collector.set_rules(rules);
@@ -85,6 +88,7 @@ async fn watch(
         }
     };
     let mut signals = Signals::take()?;
+    let systemd = Systemd::start(&views)?;
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
@@ -98,6 +102,7 @@ async fn watch(
         _ = signals.next() => {}
         () = outputs.nobody_reads() => {}
     }
+    systemd.stopping();
     tokio::spawn(signals.end_on_second());
     let (collector, result) = agent.stop()?;
     let closed = outputs.close().await;
@@ -111,8 +116,11 @@ fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) ->
     let to = plan
         .endpoint()
         .map_or(String::new(), |url| format!("; OTLP to {url}"));
+    let at = plan
+        .url()
+        .map_or(String::new(), |url| format!("; {url}/metrics"));
     format!(
-        "watching {} every {}; {}{to}",
+        "watching {} every {}; {}{to}{at}",
         args.selecting.whom(),
         config.interval,
         collector.summary()

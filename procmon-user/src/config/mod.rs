@@ -5,6 +5,7 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod http;
 mod keys;
 mod load;
 mod mistake;
@@ -22,6 +23,7 @@ mod value;
 use std::ffi::OsString;
 use std::path::Path;
 
+pub use self::http::{Http, Metrics, NamingWord, Tls};
 use crate::collector::Contract;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
@@ -49,6 +51,8 @@ pub struct Config {
     pub select: Select,
     /// The kernel half.
     pub kernel: Kernel,
+    /// What is served over HTTP.
+    pub http: Http,
     /// Where to.
     pub export: Export,
 }
@@ -101,6 +105,7 @@ impl Default for Config {
                 max_processes: Auto(None),
                 events_buffer: Auto(None),
             },
+            http: Http::default(),
             export: Export::default(),
         }
     }

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::export::otlp::encode::SCHEMA_URL;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
+use crate::heartbeat::Heartbeats;
 use crate::metrics::ExporterHealth;
 use crate::process::identity::rfc3339;
 use crate::shape::View;
@@ -37,6 +38,7 @@ struct Latest {
     agent: Arc<AgentHealth>,
     exporters: Vec<ExporterHealth>,
     series_folded: u64,
+    heartbeats: Heartbeats,
 }
 
 /// What was read latest, shared with the callbacks of the instruments.
@@ -81,6 +83,7 @@ pub enum ShutdownError {
 pub struct Telemetry {
     provider: SdkMeterProvider,
     latest: Shared,
+    heartbeats: Heartbeats,
     histograms: Histograms,
     failing: Arc<AtomicBool>,
 }
@@ -88,13 +91,14 @@ pub struct Telemetry {
 impl Telemetry {
     /// Exports every `interval`, at least ten seconds apart, since they change
     /// slowly and the SDK is dear, to where `settings`
-    /// say. The network is driven by `runtime`, the instruments are read on a
+    /// say; how old the `heartbeats` are is read then. The network is driven by `runtime`, the instruments are read on a
     /// thread of the SDK's.
     pub fn start(
         settings: &Settings,
         host: &HostIdentity,
         started_unix_ns: u64,
         interval: Duration,
+        heartbeats: Heartbeats,
         runtime: &Handle,
     ) -> Result<Self, TelemetryError> {
         let exporter = exporter::new(settings, runtime)?;
@@ -131,6 +135,7 @@ impl Telemetry {
             histograms: Histograms::new(&meter),
             provider,
             latest,
+            heartbeats,
             failing,
         })
     }
@@ -142,6 +147,7 @@ impl Telemetry {
             agent: Arc::clone(&view.frame.agent),
             exporters,
             series_folded: view.series_folded(),
+            heartbeats: self.heartbeats.clone(),
         });
         self.histograms.record(&latest, &view.frame.exited);
         self.latest.set(latest);
