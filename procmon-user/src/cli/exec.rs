@@ -67,6 +67,9 @@ pub fn exec(args: Args) -> Result<ExitCode, Failure> {
     let http = serving::of_flag(&loaded).map_err(as_own)?;
     let plan = Plan::new(&args.common, &loaded, false)?;
     let plan = plan.without_default_report(export).serving(http);
+    if let Some(url) = plan.url() {
+        info!("{url}/metrics");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use log::debug;
 use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::agent::{self, Views};
 use crate::heartbeat::Heartbeats;
@@ -49,7 +49,7 @@ impl Systemd {
 
 /// Tells of life twice in the time that systemd waits.
 async fn watch(period: std::time::Duration, heartbeats: Heartbeats) {
-    let mut due = interval(period);
+    let mut due = interval_at(Instant::now() + period, period);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;

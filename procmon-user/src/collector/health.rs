@@ -24,6 +24,7 @@ pub struct Missed {
 pub struct Health {
     took: Duration,
     missed: Missed,
+    root: ProcRoot,
     started_unix_ns: Option<u64>,
 }
 
@@ -31,6 +32,7 @@ impl Health {
     /// Health of this process, which began by this clock.
     pub fn new(root: &ProcRoot, clock: &Clock) -> Self {
         Self {
+            root: root.clone(),
             started_unix_ns: started(root).map(|id| clock.creation_unix_ns(id)),
             ..Self::default()
         }
@@ -88,7 +90,7 @@ impl Health {
             read_errors: errors.as_slice().to_vec(),
             own: Basics {
                 started_unix_ns: self.started_unix_ns,
-                ..own_basics()
+                ..own_basics(&self.root)
             },
             probe_runs: overhead.runs(),
             overhead: overhead.cores(),
@@ -123,7 +125,7 @@ pub fn own_cpu_ns() -> u64 {
 
 /// What procmon takes and may take: getrusage(2), getrlimit(2), /proc/self/statm
 /// and /proc/self/fd.
-fn own_basics() -> Basics {
+fn own_basics(root: &ProcRoot) -> Basics {
     use rustix::process::{Resource, getrlimit};
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let mut pages = text.split_whitespace().map(|field| field.parse().ok());
@@ -135,15 +137,14 @@ fn own_basics() -> Basics {
         virtual_memory: bytes(),
         resident: bytes(),
         virtual_memory_limit: limit(Resource::As),
-        descriptors: own_descriptors(),
+        descriptors: own_descriptors(root),
         descriptor_limit: limit(Resource::Nofile),
         ..Basics::default()
     }
 }
 
-fn own_descriptors() -> Option<u64> {
-    let root = ProcRoot::system();
-    let dir = ProcessDir::open(&root, std::process::id()).ok()?;
+fn own_descriptors(root: &ProcRoot) -> Option<u64> {
+    let dir = ProcessDir::open(root, std::process::id()).ok()?;
     dir.count_descriptors("fd", &mut Vec::new()).ok()
 }
 

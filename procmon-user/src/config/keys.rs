@@ -117,7 +117,7 @@ pub const KEYS: &[Key] = &[
     .flag("--listen"),
     key!(
         http.allow_remote,
-        "Let other machines ask: needed for an address that is not this host's own."
+        "Let other machines ask: needed for every address but those of loopback."
     )
     .flag("--allow-remote"),
     key!(

@@ -8,26 +8,20 @@ use super::page::Format;
 /// The format that is asked for; text, unless OpenMetrics is wanted at least as
 /// much.
 pub fn format(headers: &HeaderMap) -> Format {
-    let ranges = || items(headers, ACCEPT);
-    let quality = |wanted: &[&str], version: &str| {
-        let is_it = |item: &&Item<'_>| {
-            wanted.contains(&item.name) && item.version.is_none_or(|own| own == version)
+    let quality = |name: &str, version: &str| {
+        let is_it = |item: &Item<'_>| {
+            item.name == name && item.version.is_none_or(|asked| asked == version)
         };
-        let all: Vec<Item<'_>> = ranges().collect();
-        // The most exact range counts.
-        wanted
-            .iter()
-            .find_map(|name| {
-                let exact = all.iter().filter(is_it).filter(|item| item.name == *name);
-                exact.map(|item| item.quality).reduce(f32::max)
-            })
-            .unwrap_or(0.0)
+        let all = items(headers, ACCEPT).filter(is_it);
+        all.map(|item| item.quality).reduce(f32::max)
     };
-    let open_metrics = quality(&["application/openmetrics-text"], "1.0.0");
-    let text = quality(&["text/plain", "text/*", "*/*"], "0.0.4");
-    match open_metrics > 0.0 && open_metrics >= text {
-        true => Format::OpenMetrics,
-        false => Format::Text,
+    let open_metrics = quality("application/openmetrics-text", "1.0.0");
+    // The most exact range counts.
+    let text = ["text/plain", "text/*", "*/*"];
+    let text = text.iter().find_map(|name| quality(name, "0.0.4"));
+    match open_metrics.filter(|wanted| *wanted > 0.0) {
+        Some(wanted) if wanted >= text.unwrap_or(0.0) => Format::OpenMetrics,
+        _ => Format::Text,
     }
 }
 
