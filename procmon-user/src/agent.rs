@@ -3,9 +3,11 @@
 
 mod consumers;
 mod control;
+mod keeper;
 mod schedule;
 mod views;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -13,16 +15,54 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 use log::warn;
 
-use crate::analysis::Rates;
+use crate::analysis::{Derived, History, Rates};
 use crate::collector::{Collector, Missed};
+use crate::frame::Frame;
 use crate::heap;
 use crate::heartbeat::{self, Heartbeat};
-use crate::shape::Shaper;
+use crate::shape::{Shaper, View};
 pub use consumers::{Consumer, spawn};
 pub use control::Control;
 use control::{Order, Wake};
+pub use keeper::Keeper;
 pub use schedule::Schedule;
 pub use views::{ConsumerHealth, Views};
+
+/// What makes views of frames.
+pub struct Analysis {
+    /// Decides what of them is sent.
+    pub shaper: Shaper,
+    /// Keeps the past, where anybody wants it.
+    pub history: Option<History>,
+    /// Keeps that in a file, if it is to survive.
+    pub keeper: Option<Keeper>,
+}
+
+impl Analysis {
+    /// Makes a view, which is part of the history from now on.
+    fn view(&mut self, frame: Arc<Frame>, derived: Vec<Derived>) -> View {
+        let mut view = self.shaper.shape(frame, derived);
+        if let Some(history) = &mut self.history {
+            let groups = view.folding.groups.iter();
+            let groups = groups.map(|group| {
+                let key = (Cow::Borrowed(group.by), Arc::clone(&group.name));
+                (key, &group.sum)
+            });
+            view.history = Some(history.record(&view.frame, &view.derived, groups));
+            if let Some(keeper) = &mut self.keeper {
+                keeper.mind(history);
+            }
+        }
+        view
+    }
+
+    /// Keeps the history for the next start.
+    fn finish(self) {
+        if let (Some(history), Some(keeper)) = (self.history, self.keeper) {
+            keeper.finish(&history);
+        }
+    }
+}
 
 /// The thread that collects.
 pub struct Agent {
@@ -36,7 +76,7 @@ impl Agent {
     pub fn start(
         collector: Collector,
         schedule: Schedule,
-        shaper: Shaper,
+        analysis: Analysis,
         views: Views,
         control: &Control,
         done: impl FnOnce() + Send + 'static,
@@ -48,13 +88,16 @@ impl Agent {
             .name("procmon-collect".to_owned())
             .spawn(move || {
                 let mut collector = collector;
+                let mut analysis = analysis;
                 let waiting = Waiting {
                     control: &its_control,
                     heartbeat: &heartbeat,
                 };
-                let result = collect(&mut collector, schedule, shaper, &views, &waiting);
+                let result = collect(&mut collector, schedule, &mut analysis, &views, &waiting);
                 heartbeat.rest();
+                // The consumers end while the history is written.
                 drop(views);
+                analysis.finish();
                 done();
                 (collector, result)
             })
@@ -77,7 +120,7 @@ impl Agent {
 fn collect(
     collector: &mut Collector,
     mut schedule: Schedule,
-    mut shaper: Shaper,
+    analysis: &mut Analysis,
     views: &Views,
     waiting: &Waiting<'_>,
 ) -> Result<()> {
@@ -89,7 +132,7 @@ fn collect(
         missed.frames = views.dropped();
         let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
-        views.send(shaper.shape(frame, derived));
+        views.send(analysis.view(frame, derived));
         if collector.ended() {
             return Ok(());
         }

@@ -163,11 +163,6 @@ impl From<&ProbeStatus> for ProbeHealth {
 }
 
 impl AgentHealth {
-    /// Sets `probes`.
-    pub fn set_probes(&mut self, probes: &[ProbeStatus]) {
-        self.probes = probes.iter().map(ProbeHealth::from).collect();
-    }
-
     /// All that was lost so far: (event, reason, count).
     pub fn lost(&self) -> Vec<(&'static str, &'static str, u64)> {
         let own = [

@@ -6,8 +6,10 @@
 
 pub mod altered_btf;
 pub mod births;
+pub mod broker;
 pub mod cgroup;
 pub mod collector;
+pub mod disk;
 pub mod environment;
 pub mod fuse;
 pub mod ground;
@@ -19,6 +21,7 @@ pub mod point;
 pub mod procmon;
 pub mod program;
 pub mod prometheus;
+pub mod rotated;
 pub mod skip;
 pub mod storm;
 pub mod strace;

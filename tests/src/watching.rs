@@ -24,6 +24,17 @@ pub fn watch(pids: &[u32], interval: &str) -> Procmon {
     pids.iter().fold(run, |run, pid| run.pid(*pid))
 }
 
+/// The one object of a process at the first tick of a procmon on this road.
+pub fn once(pid: u32, road: &[&str]) -> Object {
+    let ended = output(&watch(&[pid], NEVER).args(["--count", "1"]).args(road));
+    assert!(ended.status.success(), "{ended:?}");
+    let mut objects = objects(&ended.stdout);
+    match (objects.pop(), objects.is_empty()) {
+        (Some(object), true) if object.pid == pid => object,
+        _ => panic!("not one object of process {pid}: {ended:?}"),
+    }
+}
+
 /// How a procmon ended that is to end by itself.
 pub fn output(procmon: &Procmon) -> Output {
     procmon.output(LIMIT).unwrap()

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::arguments::Common;
 use super::failure::Failure;
+use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::serving;
 use super::signals::end_at_once;
@@ -26,7 +27,7 @@ use crate::export::summary::Summary;
 use crate::frame::losses_in_words;
 use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
-use crate::shape::{Shaper, View};
+use crate::shape::View;
 
 /// Status when procmon itself fails, as env(1) and timeout(1) have it.
 const FAILED: u8 = 125;
@@ -50,8 +51,9 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn exec(args: Args) -> Result<ExitCode, Failure> {
+pub fn exec(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let loaded = args.common.configure()?;
+    logs.configure(&loaded)?;
     let export = &loaded.config.export;
     for (key, output) in [
         ("export.report.file", &export.report),
@@ -102,8 +104,13 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     }
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
-        Ok(outputs) => outputs,
+    // A command's history ends with it: the file is not touched.
+    let opened = plan.analysis(&loaded.config, None).and_then(|analysis| {
+        let outputs = Outputs::open(plan, interval, &views, &runtime)?;
+        Ok((analysis, outputs))
+    });
+    let (analysis, outputs) = match opened {
+        Ok(opened) => opened,
         Err(failure) => {
             collector.close();
             return Err(failure);
@@ -126,14 +133,7 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     let pid = child.id();
     collector.watch_command(pid);
     let schedule = Schedule::new(interval, common.count, common.duration).lingering();
-    let agent = Agent::start(
-        collector,
-        schedule,
-        Shaper::new(loaded.config.select.shape()),
-        views,
-        &control,
-        || {},
-    )?;
+    let agent = Agent::start(collector, schedule, analysis, views, &control, || {})?;
     let (sender, mut ended) = oneshot::channel();
     std::thread::spawn(move || sender.send(child.wait()));
     let status = loop {

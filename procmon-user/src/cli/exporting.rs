@@ -1,58 +1,55 @@
 //! How all exporters do, for whoever tells it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agent::ConsumerHealth;
-use crate::export::otlp::OtlpHealth;
 use crate::metrics::ExporterHealth;
 
 /// The exporters there are; its clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Exporting(Arc<Shared>);
+pub struct Exporting(Arc<Mutex<Vec<Exporter>>>);
 
-#[derive(Debug, Default)]
-struct Shared {
-    consumers: Mutex<Vec<ConsumerHealth>>,
-    otlp: OnceLock<OtlpHealth>,
+struct Exporter {
+    consumer: ConsumerHealth,
+    /// What it tells itself.
+    own: Box<dyn Fn() -> ExporterHealth + Send>,
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.consumer.fmt(f)
+    }
 }
 
 impl Exporting {
-    /// One more.
+    /// One more, of which no more is known than what it consumes.
     pub fn add(&self, consumer: ConsumerHealth) {
-        let mut all = self
-            .0
-            .consumers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        all.push(consumer);
+        let exporter = consumer.name;
+        self.add_with(consumer, move || ExporterHealth {
+            exporter,
+            ..ExporterHealth::default()
+        });
     }
 
-    /// How the one does that has a queue.
-    pub fn set_otlp(&self, health: OtlpHealth) {
-        // There is one.
-        let _ = self.0.otlp.set(health);
+    /// One more, which tells how it does itself.
+    pub fn add_with(
+        &self,
+        consumer: ConsumerHealth,
+        own: impl Fn() -> ExporterHealth + Send + 'static,
+    ) {
+        let own = Box::new(own);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Exporter { consumer, own });
     }
 
     /// How they do now.
     pub fn get(&self) -> Vec<ExporterHealth> {
-        let consumers = self
-            .0
-            .consumers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let health = |consumer: &ConsumerHealth| {
-            let own = match (consumer.name, self.0.otlp.get()) {
-                ("otlp", Some(otlp)) => otlp.get(),
-                (name, _) => ExporterHealth {
-                    exporter: name,
-                    ..ExporterHealth::default()
-                },
-            };
-            ExporterHealth {
-                frames_dropped: consumer.dropped(),
-                ..own
-            }
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = |exporter: &Exporter| ExporterHealth {
+            frames_dropped: exporter.consumer.dropped(),
+            ..(exporter.own)()
         };
-        consumers.iter().map(health).collect()
+        all.iter().map(health).collect()
     }
 }

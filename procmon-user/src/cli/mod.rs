@@ -8,6 +8,7 @@ mod exporting;
 mod failure;
 mod logging;
 mod metrics;
+mod otlp;
 mod outputs;
 mod run;
 mod selecting;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::heap;
 use failure::Failure;
+use logging::Logs;
 
 /// Tells for every process on a Linux host what it takes from the machine.
 #[derive(Debug, Parser)]
@@ -64,10 +66,10 @@ enum Command {
 pub fn main() -> ExitCode {
     heap::settle();
     let cli = Cli::parse();
-    logging::start();
+    let logs = Logs::start();
     let result = match cli.command {
-        Command::Run(args) => run::run(args),
-        Command::Exec(args) => exec::exec(args),
+        Command::Run(args) => run::run(args, &logs),
+        Command::Exec(args) => exec::exec(args, &logs),
         Command::Snapshot(args) => snapshot::snapshot(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Metrics(args) => metrics::metrics(&args),

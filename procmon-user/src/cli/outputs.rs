@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,24 +15,27 @@ use tokio::time::timeout;
 use super::arguments::Common;
 use super::exporting::Exporting;
 use super::failure::Failure;
+use super::otlp::Otlp;
 use super::serving;
-use crate::agent::{self, Consumer, Views};
-use crate::config::{Export, Loaded, Output};
+use crate::agent::{self, Analysis, Consumer, Keeper, Views};
+use crate::analysis::History;
+use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
-use crate::export::otlp::{HostIdentity, OtlpExporter, SHUTDOWN_DEADLINE, Settings, SettingsError};
+use crate::export::mqtt::{self, BrokerUrl, MqttExporter};
+use crate::export::otlp::{HostIdentity, SHUTDOWN_DEADLINE, Settings, SettingsError};
 use crate::export::report::Report;
-use crate::export::sink::{Sink, SinkError};
-use crate::heartbeat::Heartbeats;
+use crate::export::sink::{Place, Sink, SinkError};
 use crate::http::{Bound, Server};
-use crate::proc::clock::now_unix_ns;
-use crate::telemetry::Telemetry;
+use crate::proc::{ProcRoot, clock};
+use crate::shape::Shaper;
 
 /// What was asked for.
 #[derive(Debug)]
 pub struct Plan {
-    report: Option<PathBuf>,
-    jsonl: Option<PathBuf>,
+    report: Option<Place>,
+    jsonl: Option<Place>,
     otlp: Option<Settings>,
+    mqtt: Option<mqtt::Settings>,
     http: Option<Bound>,
     /// Nobody has to read it for procmon to go on, unless it was asked for.
     http_is_asked_for: bool,
@@ -50,7 +53,7 @@ impl Plan {
                 setting: loaded.named(&error.setting),
                 ..error
             })?;
-        let path = |output: &Output| output.file.as_ref().map(|file| file.0.clone());
+        let mqtt = export.mqtt.resolve()?;
         let jsonl_on_stdout = export.jsonl.is_stdout();
         if jsonl_on_stdout && export.report.is_stdout() {
             return Err(Failure::Usage(format!(
@@ -60,17 +63,19 @@ impl Plan {
             )));
         }
         let http_is_asked_for = serving::is_asked_for(loaded);
-        let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && !http_is_asked_for;
-        let report = match path(&export.report) {
-            Some(path) => Some(path),
+        let nothing_else =
+            export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none() && !http_is_asked_for;
+        let report = match export.report.place() {
+            Some(place) => Some(place),
             None if jsonl_on_stdout => None,
-            None if nothing_else || std::io::stdout().is_terminal() => Some(PathBuf::from("-")),
+            None if nothing_else || std::io::stdout().is_terminal() => Some(Place::stdout()),
             None => None,
         };
         Ok(Self {
             report,
-            jsonl: path(&export.jsonl),
+            jsonl: export.jsonl.place(),
             otlp,
+            mqtt,
             http: None,
             http_is_asked_for,
             all,
@@ -79,7 +84,7 @@ impl Plan {
 
     /// No report on stdout: it is the traced command's.
     pub fn without_default_report(mut self, export: &Export) -> Self {
-        self.report = export.report.file.as_ref().map(|file| file.0.clone());
+        self.report = export.report.place();
         self
     }
 
@@ -94,6 +99,40 @@ impl Plan {
         self.http.as_ref().map(Bound::url)
     }
 
+    /// What makes views for these outputs. A history is kept where it is asked
+    /// for, else where an output shows what it adds up to: it is memory. It
+    /// survives in `folder`, if there is one.
+    pub fn analysis(
+        &self,
+        config: &Config,
+        folder: Option<&FolderPath>,
+    ) -> Result<Analysis, Failure> {
+        let settings = config.history.settings();
+        let shown = self.mqtt.is_some();
+        let kept = settings.size > 0 && settings.retain.unwrap_or(shown);
+        let mut history = kept.then(|| History::new(&settings));
+        let keeper = match (&mut history, folder) {
+            (Some(history), Some(folder)) => {
+                let boot_id = clock::boot_id(&ProcRoot::default())
+                    .map_err(|error| Failure::Internal(error.into()))?;
+                let boot_id = String::from_utf8_lossy(&boot_id).into_owned();
+                let keeper = Keeper::open(&folder.0, boot_id, history);
+                Some(keeper.map_err(|error| Failure::Usage(format!("state_dir: {error:#}")))?)
+            }
+            _ => None,
+        };
+        Ok(Analysis {
+            shaper: Shaper::new(config.select.shape()),
+            history,
+            keeper,
+        })
+    }
+
+    /// Where MQTT goes, if it does.
+    pub fn broker(&self) -> Option<&BrokerUrl> {
+        self.mqtt.as_ref().map(|mqtt| &mqtt.url)
+    }
+
     /// Where OTLP goes, if it does.
     pub fn endpoint(&self) -> Option<String> {
         self.otlp.as_ref().map(|otlp| otlp.endpoint.to_string())
@@ -104,7 +143,8 @@ impl Plan {
 pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
-    otlp: Option<Consumer<Exporters>>,
+    otlp: Option<Consumer<Otlp>>,
+    mqtt: Option<(Consumer<MqttExporter>, BrokerUrl)>,
     http: Option<Server>,
     open: Arc<Open>,
 }
@@ -131,14 +171,6 @@ impl Open {
     }
 }
 
-/// What the OTLP consumer keeps.
-struct Exporters {
-    processes: OtlpExporter,
-    own: Telemetry,
-    exporting: Exporting,
-    endpoint: String,
-}
-
 impl Outputs {
     /// Opens what was planned. `interval` is how often procmon's own metrics
     /// are exported; `runtime` drives the network.
@@ -153,6 +185,7 @@ impl Outputs {
             plan.report.is_some(),
             plan.jsonl.is_some(),
             plan.otlp.is_some(),
+            plan.mqtt.is_some(),
             plan.http.is_some() && plan.http_is_asked_for,
         ];
         let open = Arc::new(Open {
@@ -160,8 +193,8 @@ impl Outputs {
             none: Notify::new(),
         });
         let report = match &plan.report {
-            Some(path) => {
-                let mut report = Report::new(Sink::open(path, "blocks")?, plan.all);
+            Some(place) => {
+                let mut report = Report::new(Sink::open(place, "blocks")?, plan.all);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "report", (), move |(), view| {
                     open.unless_closed(report.write(view))
@@ -170,8 +203,8 @@ impl Outputs {
             None => None,
         };
         let jsonl = match &plan.jsonl {
-            Some(path) => {
-                let mut jsonl = Jsonl::new(Sink::open(path, "lines")?);
+            Some(place) => {
+                let mut jsonl = Jsonl::new(Sink::open(place, "lines")?);
                 let open = Arc::clone(&open);
                 Some(agent::spawn(views, "jsonl", (), move |(), view| {
                     open.unless_closed(jsonl.write(view))
@@ -179,20 +212,33 @@ impl Outputs {
             }
             None => None,
         };
+        let mqtt = match plan.mqtt {
+            Some(settings) => {
+                let url = settings.url.clone();
+                let host = HostIdentity::read(Path::new("/"));
+                let exporter = MqttExporter::start(settings, host.id.as_deref(), runtime)?;
+                let health = exporter.health();
+                let consumer = agent::spawn(views, "mqtt", exporter, |exporter, view| {
+                    exporter.consume(view);
+                    ControlFlow::Continue(())
+                })?;
+                exporting.add_with(consumer.health(), move || health.get());
+                Some((consumer, url))
+            }
+            None => None,
+        };
         let otlp = match plan.otlp {
             Some(settings) => {
-                let heartbeats = views.heartbeats();
-                let exporters =
-                    Exporters::start(&settings, interval, runtime, &exporting, heartbeats)?;
-                Some(agent::spawn(
-                    views,
-                    "otlp",
-                    exporters,
-                    |exporters, view| {
-                        exporters.consume(view);
-                        ControlFlow::Continue(())
-                    },
-                )?)
+                let heartbeats = views.heartbeats().clone();
+                let exporting_too = exporting.clone();
+                let otlp = Otlp::start(&settings, interval, runtime, exporting_too, heartbeats)?;
+                let health = otlp.health();
+                let consumer = agent::spawn(views, "otlp", otlp, |otlp, view| {
+                    otlp.consume(view);
+                    ControlFlow::Continue(())
+                })?;
+                exporting.add_with(consumer.health(), move || health.get());
+                Some(consumer)
             }
             None => None,
         };
@@ -205,15 +251,14 @@ impl Outputs {
             None => None,
         };
         let texts = report.iter().chain(&jsonl).map(Consumer::health);
-        let others = otlp.iter().map(Consumer::health);
         texts
-            .chain(others)
             .chain(http.iter().map(Server::health))
             .for_each(|consumer| exporting.add(consumer));
         Ok(Self {
             report,
             jsonl,
             otlp,
+            mqtt,
             http,
             open,
         })
@@ -248,71 +293,23 @@ impl Outputs {
             }
             Ok(())
         };
+        let mqtt = async {
+            let Some((consumer, url)) = self.mqtt else {
+                return Ok(());
+            };
+            let undelivered = consumer.join().await?.shutdown(SHUTDOWN_DEADLINE).await;
+            if undelivered > 0 {
+                warn!("MQTT to {url}: {undelivered} messages were not delivered");
+            }
+            Ok(())
+        };
         let http = async {
             if let Some(server) = self.http {
                 server.stop().await?;
             }
             Ok(())
         };
-        let (texts, otlp, http): (anyhow::Result<()>, anyhow::Result<()>, anyhow::Result<()>) =
-            tokio::join!(texts, otlp, http);
-        Ok(texts.and(otlp).and(http)?)
-    }
-}
-
-impl Exporters {
-    fn start(
-        settings: &Settings,
-        interval: std::time::Duration,
-        runtime: &Handle,
-        exporting: &Exporting,
-        heartbeats: &Heartbeats,
-    ) -> Result<Self, Failure> {
-        let host = HostIdentity::read(Path::new("/"));
-        let heartbeats = heartbeats.clone();
-        let own = Telemetry::start(
-            settings,
-            &host,
-            now_unix_ns(),
-            interval,
-            heartbeats,
-            runtime,
-        )
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-        let processes = OtlpExporter::start(settings, host, runtime)?;
-        exporting.set_otlp(processes.health());
-        Ok(Self {
-            processes,
-            own,
-            exporting: exporting.clone(),
-            endpoint: settings.endpoint.to_string(),
-        })
-    }
-
-    fn consume(&mut self, view: &Arc<crate::shape::View>) {
-        self.processes.consume(view);
-        self.own.publish(view, self.exporting.get());
-    }
-
-    /// Delivers what it can, both roads at once, in the time there is.
-    async fn shutdown(self) {
-        if self.processes.health().get().queue_bytes > 0 {
-            let most = SHUTDOWN_DEADLINE.as_secs();
-            info!("delivering what is left, for {most} s at most");
-        }
-        let (undelivered, own) = tokio::join!(
-            self.processes.shutdown(SHUTDOWN_DEADLINE),
-            self.own.shutdown(SHUTDOWN_DEADLINE)
-        );
-        let endpoint = self.endpoint;
-        if undelivered.batches > 0 {
-            warn!(
-                "OTLP to {endpoint}: {} batches with {} points were not delivered",
-                undelivered.batches, undelivered.points
-            );
-        }
-        if let Err(error) = own {
-            warn!("OTLP to {endpoint}: {error}");
-        }
+        let ends: [anyhow::Result<()>; 4] = tokio::join!(texts, otlp, mqtt, http).into();
+        Ok(ends.into_iter().collect::<anyhow::Result<()>>()?)
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::arguments::Common;
 use super::failure::Failure;
+use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::selecting::Selecting;
 use super::serving;
@@ -15,7 +16,6 @@ use super::systemd::Systemd;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
-use crate::shape::Shaper;
 
 /// Watch processes: report, write JSON lines, export OTLP
 ///
@@ -52,8 +52,9 @@ impl Args {
 }
 
 /// Runs the command.
-pub fn run(args: Args) -> Result<ExitCode, Failure> {
+pub fn run(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let loaded = args.configure()?;
+    logs.configure(&loaded)?;
     let rules = loaded.config.select.rules();
     let selection = args.selecting.selection(&rules)?;
     let plan = Plan::new(&args.common, &loaded, args.selecting.all())?;
@@ -80,8 +81,13 @@ async fn watch(
     let interval = config.interval.0;
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
-    let outputs = match Outputs::open(plan, interval, &views, &runtime) {
-        Ok(outputs) => outputs,
+    let folder = config.state_dir.as_ref();
+    let opened = plan.analysis(&config, folder).and_then(|analysis| {
+        let outputs = Outputs::open(plan, interval, &views, &runtime)?;
+        Ok((analysis, outputs))
+    });
+    let (analysis, outputs) = match opened {
+        Ok(opened) => opened,
         Err(failure) => {
             collector.close();
             return Err(failure);
@@ -92,8 +98,7 @@ async fn watch(
     let control = Control::new()?;
     let (done, ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
-    let shaper = Shaper::new(config.select.shape());
-    let agent = Agent::start(collector, schedule, shaper, views, &control, move || {
+    let agent = Agent::start(collector, schedule, analysis, views, &control, move || {
         // Nobody waits for it after a signal.
         let _ = done.send(());
     })?;
@@ -113,14 +118,18 @@ async fn watch(
 
 /// What is said at the start: whom, by what, where to.
 fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) -> String {
-    let to = plan
-        .endpoint()
-        .map_or(String::new(), |url| format!("; OTLP to {url}"));
-    let at = plan
-        .url()
-        .map_or(String::new(), |url| format!("; {url}/metrics"));
+    let mut to = String::new();
+    if let Some(url) = plan.endpoint() {
+        to += &format!("; OTLP to {url}");
+    }
+    if let Some(url) = plan.broker() {
+        to += &format!("; MQTT to {url}");
+    }
+    if let Some(url) = plan.url() {
+        to += &format!("; {url}/metrics");
+    }
     format!(
-        "watching {} every {}; {}{to}{at}",
+        "watching {} every {}; {}{to}",
         args.selecting.whom(),
         config.interval,
         collector.summary()

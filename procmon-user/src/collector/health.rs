@@ -6,7 +6,8 @@ use procmon_common::Loss;
 
 use super::kernel_road::KernelRoad;
 use super::overhead::Overhead;
-use crate::frame::AgentHealth;
+use crate::frame::{AgentHealth, ProbeHealth};
+use crate::kernel::ProbeStatus;
 use crate::proc::{ProcRoot, ProcessDir, ReadErrors, stat};
 use crate::process::{Basics, Clock, ProcessId};
 
@@ -59,8 +60,7 @@ impl Health {
         let changes = road.take_changes();
         let kernel = road.kernel();
         let losses = road.losses();
-        let mut health = self.without_kernel(errors, overhead);
-        health.set_probes(kernel.probes());
+        let mut health = self.without_kernel(kernel.probes(), errors, overhead);
         health.changes = changes;
         health.events_lost = Loss::ALL
             .iter()
@@ -81,9 +81,15 @@ impl Health {
         health
     }
 
-    /// Without it.
-    pub fn without_kernel(&self, errors: &ReadErrors, overhead: &Overhead) -> AgentHealth {
+    /// Without it; `probes` says how each does all the same.
+    pub fn without_kernel(
+        &self,
+        probes: &[ProbeStatus],
+        errors: &ReadErrors,
+        overhead: &Overhead,
+    ) -> AgentHealth {
         AgentHealth {
+            probes: probes.iter().map(ProbeHealth::from).collect(),
             tick_duration: self.took,
             ticks_late: self.missed.ticks,
             frames_dropped: self.missed.frames,

@@ -11,10 +11,7 @@ use procmon_common::records::state;
 use super::observed::{End, Observed};
 use crate::kernel::{Kernel, KernelError};
 use crate::proc::{ProcRoot, ReadErrors, Reading, TotalsReader};
-use crate::process::identity::TICKS_PER_SECOND;
 use crate::process::{ProcessId, Totals};
-
-const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// The hidden processes that are watched.
 #[derive(Debug, Default)]
@@ -52,7 +49,7 @@ impl Hidden {
                 "process {pid} is hidden from the task iterator: its totals come from /proc, \
                  and the waits of its threads are not seen"
             );
-            kernel.adopt(pid, reading.id.start_ticks * NS_PER_TICK, now_ns)?;
+            kernel.adopt(pid, reading.id.start_boot_ns(), now_ns)?;
         }
         let observed = observe(kernel, reading, now_ns);
         self.known
@@ -77,7 +74,7 @@ impl Hidden {
 
 fn observe(kernel: &Kernel, reading: Reading, now_ns: u64) -> Observed {
     let mut totals = reading.totals;
-    totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_ticks * NS_PER_TICK));
+    totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_boot_ns()));
     let mut observed = base(kernel, reading.id, totals);
     observed.parent_pid = Some(reading.facts.parent_pid);
     observed.kernel_thread = reading.facts.kernel_thread;

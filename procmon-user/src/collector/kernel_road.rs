@@ -26,11 +26,19 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// has done all but its last switch may wait for a CPU.
 const RECORD_COMES_WITHIN_NS: u64 = 1_000_000_000;
 
+/// What is kept of a process from one tick to the next.
+#[derive(Default)]
+struct Account {
+    sums: Accounts,
+    /// The generation whose name was told.
+    named: Option<u64>,
+}
+
 /// Reads the kernel half.
 pub struct KernelRoad {
     kernel: Kernel,
     root: ProcRoot,
-    accounts: ByProcess<Box<Accounts>>,
+    accounts: ByProcess<Box<Account>>,
     /// Exit records that came in since the last tick.
     exits: Vec<ProcessEntry>,
     /// Chosen processes that have not ended.
@@ -288,6 +296,10 @@ impl KernelRoad {
         present: &mut Pids,
     ) -> Result<Vec<SnapshotProcess>, CollectError> {
         let (mut threadless, mut threaded) = (Vec::new(), Vec::new());
+        // As many as last time, and some that have come since: a vector that
+        // grows is copied each time.
+        seen.live
+            .reserve(self.accounts.len() + self.accounts.len() / 16);
         let mut pass = self.kernel.pass()?;
         while let Some(process) = pass.next_process()? {
             present.insert(process.leader.pid);
@@ -300,13 +312,13 @@ impl KernelRoad {
                 // Its other threads are yet to come.
                 threaded.push((seen.live.len(), process.clone()));
             } else {
-                observed.totals = self.totals(process, &Sums::default(), now_ns, errors);
+                self.complete(&mut observed, process, &Sums::default(), now_ns, errors);
             }
             seen.live.push(observed);
         }
         for (place, process) in threaded {
             let others = pass.others(process.leader.pid);
-            seen.live[place].totals = self.totals(&process, &others, now_ns, errors);
+            self.complete(&mut seen.live[place], &process, &others, now_ns, errors);
         }
         seen.states = Some(pass.states());
         Ok(threadless)
@@ -398,7 +410,8 @@ impl KernelRoad {
                 .is_ok_and(|reading| !reading.facts.kernel_thread && !reading.facts.zombie)
     }
 
-    /// What an entry tells of a process, which ended at `exit_ns` if it did.
+    /// What an entry tells of a process, which ended at `exit_ns` if it did; its
+    /// name is left out.
     fn observed(&self, entry: &ProcessEntry, exit_ns: Option<u64>, totals: Totals) -> Observed {
         let id = entry_id(entry);
         let mut probes = self.kernel.probe_counters(entry);
@@ -408,7 +421,7 @@ impl KernelRoad {
             totals,
             probes: Some(probes),
             counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
-            executable: Some(executable(&entry.executable)),
+            executable: None,
             parent_pid: (entry.parent != 0).then_some(entry.parent),
             user_id: Some(entry.uid),
             cgroups: (entry.cgroups != CgroupIds::default()).then_some(entry.cgroups),
@@ -418,7 +431,7 @@ impl KernelRoad {
         }
     }
 
-    /// What a live process shows but for its totals.
+    /// What a live process shows but for its totals and its name.
     fn shown(&self, process: &SnapshotProcess) -> Observed {
         let mut observed = self.observed(&process.entry, None, Totals::default());
         observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
@@ -426,17 +439,23 @@ impl KernelRoad {
         observed
     }
 
-    /// The totals of a live process, whose other threads have these sums.
-    fn totals(
+    /// Puts in the totals of a live process, whose other threads have these sums,
+    /// and its name when that is new.
+    fn complete(
         &mut self,
+        observed: &mut Observed,
         process: &SnapshotProcess,
         others: &Sums,
         now_ns: u64,
         errors: &mut ReadErrors,
-    ) -> Totals {
-        let id = entry_id(&process.entry);
-        let accounts = self.accounts.entry(id).or_default();
-        let mut totals = self.kernel.live_totals(process, others, accounts);
+    ) {
+        let id = observed.id;
+        let account = self.accounts.entry(id).or_default();
+        if account.named != observed.generation {
+            account.named = observed.generation;
+            observed.executable = Some(executable(&process.entry.executable));
+        }
+        let mut totals = self.kernel.live_totals(process, others, &mut account.sums);
         totals.uptime_ns = Some(now_ns.saturating_sub(process.entry.start_ns));
         if totals.descriptors.is_none() {
             // More than the kernel half counts: ask /proc.
@@ -448,15 +467,16 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        totals
+        observed.totals = totals;
     }
 
     fn ended(&mut self, entry: &ProcessEntry) -> Observed {
         let id = entry_id(entry);
-        let accounts = self.accounts.entry(id).or_default();
-        let mut totals = self.kernel.final_totals(entry, accounts);
+        let account = self.accounts.entry(id).or_default();
+        let mut totals = self.kernel.final_totals(entry, &mut account.sums);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
         let mut observed = self.observed(entry, Some(entry.exit_ns).filter(|ns| *ns != 0), totals);
+        observed.executable = Some(executable(&entry.executable));
         let status = (entry.state == state::EXITED).then_some(entry.exit_code);
         observed.end = Some(End::of_wait_status(entry.exit_ns, status));
         observed
@@ -470,11 +490,11 @@ impl KernelRoad {
         errors: &mut ReadErrors,
     ) -> Observed {
         let id = entry_id(&process.entry);
-        let accounts = self.accounts.entry(id).or_default();
+        let mut account = self.accounts.remove(&id).unwrap_or_default();
         let none = Sums::default();
-        let totals = self.kernel.live_totals(process, &none, accounts);
-        self.accounts.remove(&id);
+        let totals = self.kernel.live_totals(process, &none, &mut account.sums);
         let mut observed = self.observed(&process.entry, None, totals.of_the_ended());
+        observed.executable = Some(executable(&process.entry.executable));
         // Nobody saw how it ended, but it still says so.
         let status = read_totals(&self.root, id.pid, errors)
             .ok()

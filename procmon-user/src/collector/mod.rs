@@ -267,10 +267,11 @@ impl Collector {
             .live
             .into_iter()
             .filter_map(|observed| {
+                let generation = observed.generation;
                 let metadata = self.describe(&observed);
                 let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
                 self.selector
-                    .keeps(&self.root, &mut sample)
+                    .keeps(&self.root, generation, &mut sample)
                     .then_some(sample)
             })
             .collect();
@@ -285,11 +286,12 @@ impl Collector {
             .fill(&self.root, &mut live, begin, &mut self.errors);
         let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());
         for observed in seen.ended {
+            let generation = observed.generation;
             let metadata = self.describe(&observed);
             let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
             let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
             sample.exit = ended.map(|(end, at)| end.exit(at));
-            if self.selector.keeps(&self.root, &mut sample) {
+            if self.selector.keeps(&self.root, generation, &mut sample) {
                 exited.push(sample);
             }
         }
@@ -312,9 +314,8 @@ impl Collector {
                 health.with_kernel(road, met, &self.errors, overhead)
             }
             Road::Proc(_) => {
-                let mut health = self.health.without_kernel(&self.errors, &self.overhead);
-                health.set_probes(self.probes());
-                health
+                let (errors, overhead) = (&self.errors, &self.overhead);
+                self.health.without_kernel(self.probes(), errors, overhead)
             }
         };
         let frame = Frame {
@@ -435,13 +436,7 @@ impl Collector {
                 read
             }
         };
-        let mut metadata = self.shared.share(metadata);
-        let is_as_before = |known: &Known| Arc::ptr_eq(&known.metadata, &metadata);
-        if self.known.get(&observed.id).is_some_and(is_as_before) {
-            // New words are how the selector tells an execve, that of the same
-            // program with other arguments too.
-            metadata = Arc::new((*metadata).clone());
-        }
+        let metadata = self.shared.share(metadata);
         self.known.insert(
             observed.id,
             Known {

@@ -56,7 +56,8 @@ pub struct Observed {
     pub probes: Option<ProbeCounters>,
     /// When counting began, ns of CLOCK_BOOTTIME; `None`: at its birth.
     pub counted_since: Option<u64>,
-    /// Its program's name as the kernel half noted it.
+    /// Its program's name as the kernel half noted it; of a live process only
+    /// when that is new.
     pub executable: Option<String>,
     /// Parent at birth, or now if that is not known.
     pub parent_pid: Option<u32>,

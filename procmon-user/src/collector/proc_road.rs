@@ -145,8 +145,7 @@ impl ProcRoad {
 
 fn observe(reading: Reading, now_ns: u64) -> Observed {
     let mut totals = reading.totals;
-    let tick_ns = 1_000_000_000 / crate::process::identity::TICKS_PER_SECOND;
-    totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_ticks * tick_ns));
+    totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_boot_ns()));
     Observed {
         id: reading.id,
         totals,

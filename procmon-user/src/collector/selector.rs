@@ -4,12 +4,11 @@
 //! for what changes by itself, at each tick.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::proc::ProcRoot;
 use crate::process::select::{Expression, Facts, Matched, Rules};
-use crate::process::{Metadata, ProcessId, ProcessSample, Totals, command_line};
+use crate::process::{ByProcess, Metadata, ProcessId, ProcessSample, Totals, command_line};
 
 /// Bytes of a command line that is remembered.
 const LONGEST_ARGS: usize = 4 << 10;
@@ -24,7 +23,7 @@ pub struct Selector {
     /// Whether an answer may change without an execve.
     changes: bool,
     asks_for_cpu: bool,
-    known: HashMap<ProcessId, Judged>,
+    known: ByProcess<Judged>,
     /// The number of the pass, and its time and that of the one before, ns of
     /// CLOCK_BOOTTIME.
     pass: u64,
@@ -36,6 +35,8 @@ pub struct Selector {
 #[derive(Debug)]
 struct Judged {
     metadata: Arc<Metadata>,
+    /// Which of its programs it was asked of, where that is known.
+    generation: Option<u64>,
     answer: Answer,
     /// It was kept once: its end is told.
     was_kept: bool,
@@ -103,7 +104,14 @@ impl Selector {
 
     /// Whether a process is kept; what rules say of it is put into `sample`. One
     /// that has ended is kept when it was at any time, or would be now.
-    pub fn keeps(&mut self, root: &ProcRoot, sample: &mut ProcessSample) -> bool {
+    /// `generation` changes with each execve, also of the same program with
+    /// other arguments; without one it is told by other words alone.
+    pub fn keeps(
+        &mut self,
+        root: &ProcRoot,
+        generation: Option<u64>,
+        sample: &mut ProcessSample,
+    ) -> bool {
         if self.wanted.is_none() && self.rules.is_empty() {
             return true;
         }
@@ -115,14 +123,14 @@ impl Selector {
         if let Some(judged) = self.known.get_mut(&sample.id)
             && !ended
             && !self.changes
-            && judged.is_of(sample)
+            && judged.is_of(generation, sample)
         {
             judged.pass = self.pass;
             return judged.tell(sample);
         }
         let judged = match self.known.remove(&sample.id) {
-            Some(judged) if ended && judged.was_kept && judged.is_of(sample) => judged,
-            before => self.judge(root, sample, before),
+            Some(judged) if ended && judged.was_kept && judged.is_of(generation, sample) => judged,
+            before => self.judge(root, generation, sample, before),
         };
         let kept = judged.tell(sample) || ended && judged.was_kept;
         if !ended {
@@ -131,8 +139,15 @@ impl Selector {
         kept
     }
 
-    fn judge(&self, root: &ProcRoot, sample: &ProcessSample, mut before: Option<Judged>) -> Judged {
-        let same = before.as_mut().filter(|before| before.is_of(sample));
+    fn judge(
+        &self,
+        root: &ProcRoot,
+        generation: Option<u64>,
+        sample: &ProcessSample,
+        mut before: Option<Judged>,
+    ) -> Judged {
+        let is_of = |before: &&mut Judged| before.is_of(generation, sample);
+        let same = before.as_mut().filter(is_of);
         let remembered = same.and_then(|before| before.args.take());
         let args = remembered.map_or_else(OnceCell::new, |args| OnceCell::from(Some(args)));
         let read_args = || command_line::read(root, sample.id);
@@ -161,6 +176,7 @@ impl Selector {
         }
         Judged {
             metadata: Arc::clone(&sample.metadata),
+            generation,
             answer,
             was_kept,
             was_ruled,
@@ -199,9 +215,10 @@ impl Selector {
 }
 
 impl Judged {
-    /// Whether it was asked of the same program.
-    fn is_of(&self, sample: &ProcessSample) -> bool {
-        Arc::ptr_eq(&self.metadata, &sample.metadata)
+    /// Whether it was asked of the same program, under the same words.
+    fn is_of(&self, generation: Option<u64>, sample: &ProcessSample) -> bool {
+        let same = generation.is_none() || generation == self.generation;
+        same && Arc::ptr_eq(&self.metadata, &sample.metadata)
     }
 
     /// Puts what was said into a sample; whether it is kept.

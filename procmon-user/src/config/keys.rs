@@ -30,7 +30,7 @@ pub struct Key {
 
 /// A row, its path that of the field.
 macro_rules! key {
-    ($first:ident $(. $rest:ident)*, $about:literal) => {
+    ($first:ident $(. $rest:ident)*, $about:expr) => {
         Key {
             path: concat!(stringify!($first) $(, ".", stringify!($rest))*),
             about: $about,
@@ -59,6 +59,12 @@ macro_rules! otlp {
         ])
     };
 }
+
+/// When and how a file is put aside.
+const MAX_SIZE: &str = "Put the file aside as `.1` before it has more bytes than this; whole \
+                        records only.";
+const MAX_AGE: &str = "Put the file aside when its first record is older than this.";
+const MAX_FILES: &str = "How many files that were put aside are kept, `.1` being the newest.";
 
 /// Every key, in the order of the documents, those of a section together.
 pub const KEYS: &[Key] = &[
@@ -219,13 +225,103 @@ pub const KEYS: &[Key] = &[
     .example("true"),
     key!(export.report.file, "Append the text report to this file.")
         .flag("--report")
-        .example("/var/log/procmon/report.log"),
+        .example("logs/process_metrics.log"),
+    key!(export.report.max_size, MAX_SIZE),
+    key!(export.report.max_age, MAX_AGE),
+    key!(export.report.max_files, MAX_FILES),
     key!(
         export.jsonl.file,
         "Append one JSON object a process and frame to this file."
     )
     .flag("--jsonl")
     .example("/var/log/procmon/processes.jsonl"),
+    key!(export.jsonl.max_size, MAX_SIZE),
+    key!(export.jsonl.max_age, MAX_AGE),
+    key!(export.jsonl.max_files, MAX_FILES),
+    key!(
+        export.mqtt.url,
+        "The MQTT broker; messages, one a process and frame, go out only when one is given."
+    )
+    .example("mqtt://127.0.0.1:1883"),
+    key!(
+        export.mqtt.topic,
+        "The topic of the messages, for instance \
+         `m/{domain_id}/c/{channel_id}/control/proplet/task_metrics` instead."
+    ),
+    key!(export.mqtt.domain_id, "`{domain_id}` in the topic.").example("domain-123"),
+    key!(export.mqtt.channel_id, "`{channel_id}` in the topic.").example("channel-456"),
+    key!(
+        export.mqtt.client_id,
+        "`proplet_id` in the messages and the client identifier at the broker, another one on \
+         each host; without it the host's machine id is the former."
+    )
+    .example("proplet-1"),
+    key!(export.mqtt.username, "The user at the broker.").example("procmon"),
+    key!(export.mqtt.password, "The user's password.")
+        .example("secret")
+        .secret(),
+    key!(
+        export.mqtt.qos,
+        "0: a message may be lost on its way; 1: the broker confirms each, and one may come twice."
+    ),
+    key!(
+        export.mqtt.retain,
+        "Let the broker keep the last message of the topic for those who subscribe later."
+    ),
+    key!(
+        export.mqtt.queue,
+        "How many messages wait for the broker at most; past that the oldest are dropped, and \
+         counted."
+    ),
+    key!(
+        export.mqtt.certificate,
+        "The authority that signed the broker's certificate; without it the system's authorities."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/ca.pem"),
+    key!(
+        export.mqtt.client_certificate,
+        "procmon's own certificate for the broker; `client_key` goes with it."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/client.pem"),
+    key!(export.mqtt.client_key, "The key of `client_certificate`.")
+        .wanted("the path of a PEM file")
+        .example("/etc/procmon/client.key"),
+    key!(
+        logging.file,
+        "Append what procmon says of itself on stderr to this file too, with times."
+    )
+    .wanted("the path of a file")
+    .example("/var/log/procmon/procmon.log"),
+    key!(logging.max_size, MAX_SIZE),
+    key!(logging.max_files, MAX_FILES),
+    key!(
+        logging.otlp_only,
+        "Write no log file, whatever `logging.file` says. This version sends no logs by OTLP: they \
+         stand on stderr alone."
+    ),
+    key!(
+        logging.levels,
+        "How much procmon says, by its parts (`kernel`, `proc`, `process`, `collector`, `export`...)."
+    ),
+    key!(
+        history.retain,
+        "Whether the last samples of every process, group and of the host are kept in memory; \
+         without it they are where an output shows what they add up to, as MQTT does."
+    )
+    .example("true"),
+    key!(history.size, "How many samples of each are kept."),
+    key!(
+        history.max_memory,
+        "What all samples may take; where they need more, fewer of each are kept, and that is said."
+    ),
+    key!(
+        state_dir,
+        "A folder for what survives a restart, made if it is not there: the history goes on where \
+         it was, as long as the host has not been booted meanwhile (`run` only)."
+    )
+    .example("/var/lib/procmon"),
 ];
 
 /// Keys and sections that are planned, and that this version has not.
@@ -234,15 +330,11 @@ pub const LATER: &[&str] = &[
     "compat",
     "enabled",
     "expected",
-    "export.mqtt",
     "general.monitoring.memory_profiling",
-    "history",
-    "logging",
     "memory_profiling",
     "metrics",
     "profile",
     "profiles",
-    "state_dir",
 ];
 
 /// The key at this path.

@@ -57,7 +57,7 @@ pub fn load(file: Option<&Path>, env: Environment<'_>) -> Result<Loaded, ConfigE
         loader.file(path);
     }
     loader.environment(env);
-    loader.otlp();
+    loader.texts();
     if loader.mistakes.is_empty() {
         Ok(loader.loaded)
     } else {
@@ -89,9 +89,12 @@ impl Loader {
         }
     }
 
-    /// Looks at what stands in the texts of `export.otlp`.
-    fn otlp(&mut self) {
-        for error in self.loaded.config.export.otlp.mistakes() {
+    /// Looks at what stands in the texts of `export`, and whether they fit
+    /// together.
+    fn texts(&mut self) {
+        let export = &self.loaded.config.export;
+        let mistakes = export.otlp.mistakes();
+        for error in mistakes.into_iter().chain(export.mqtt.mistakes()) {
             let origin = self.loaded.origin(&error.setting);
             let mistake = Mistake::new(origin, error.problem).of(&error.setting);
             self.mistakes.push(mistake);

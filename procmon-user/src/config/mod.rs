@@ -5,10 +5,14 @@
 //! to the environment, the environment to flags. A [`Config`] does not change;
 //! another one can be loaded, and compared with it.
 
+mod files;
+mod history;
 mod http;
 mod keys;
 mod load;
+mod logging;
 mod mistake;
+mod mqtt;
 mod print;
 mod quantity;
 mod read;
@@ -21,19 +25,22 @@ mod tree;
 mod value;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 pub use self::http::{Http, Metrics, NamingWord, Tls};
 use crate::collector::Contract;
+use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
+pub use history::{History, Memory, Samples};
 pub use load::{Loaded, load};
+pub use logging::{Level, Levels, Logging, modules};
 pub use mistake::{ConfigError, Mistake, Origin};
 pub use print::print;
 pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{MaxSeries, Select, Top};
-pub use value::FilePath;
+pub use value::{FilePath, FolderPath};
 
 /// Reads one variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -55,6 +62,12 @@ pub struct Config {
     pub http: Http,
     /// Where to.
     pub export: Export,
+    /// procmon's own words.
+    pub logging: Logging,
+    /// How much of the past is kept.
+    pub history: History,
+    /// A folder for what survives a restart.
+    pub state_dir: Option<FolderPath>,
 }
 
 /// How much room the kernel half takes.
@@ -75,22 +88,8 @@ pub struct Export {
     pub report: Output,
     /// JSON lines.
     pub jsonl: Output,
-}
-
-/// A file that is written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Output {
-    /// Its path, `-` for stdout; `None`: it was not asked for.
-    pub file: Option<FilePath>,
-}
-
-impl Output {
-    /// Whether it goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        self.file
-            .as_ref()
-            .is_some_and(|file| file.0 == Path::new("-"))
-    }
+    /// A broker.
+    pub mqtt: MqttSettings,
 }
 
 impl Default for Config {
@@ -107,6 +106,9 @@ impl Default for Config {
             },
             http: Http::default(),
             export: Export::default(),
+            logging: Logging::default(),
+            history: History::default(),
+            state_dir: None,
         }
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::value::{Form, Scalar};
+use crate::size;
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// A pattern of what humantime reads.
-const TIME: &str = r"^\s*(\d+\s*[a-zA-Zµ]+\s*)+$";
+pub(super) const TIME: &str = r"^\s*(\d+\s*[a-zA-Zµ]+\s*)+$";
 
 /// Reads a time with its unit.
 ///
@@ -22,7 +23,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// A time within these bounds, both included, which `range` says in words.
-fn between(
+pub(super) fn between(
     text: &str,
     least: Duration,
     most: Duration,
@@ -216,7 +217,7 @@ impl FromStr for RingBytes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        bytes(text)
+        size::whole_bytes(text)
             .and_then(|bytes| u32::try_from(bytes).ok())
             .filter(|bytes| bytes.is_power_of_two() && *bytes >= 4096)
             .map(Self)
@@ -232,22 +233,12 @@ impl fmt::Display for RingBytes {
 
 impl Scalar for RingBytes {
     fn form() -> Form {
-        let text = json!({"type": "string", "pattern": r"^\d+ *([KMG]iB)?$"});
+        let text = json!({"type": "string", "pattern": size::PATTERN});
         Form {
             words: Self::WANTED.to_owned(),
             schema: json!({"anyOf": [{"type": "integer", "minimum": 4096}, text]}),
         }
     }
-}
-
-/// A number of bytes, also of KiB, MiB or GiB.
-fn bytes(text: &str) -> Option<u64> {
-    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
-    let (number, shift) = units
-        .iter()
-        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))?;
-    let number: u64 = number.trim_end().parse().ok()?;
-    number.checked_mul(1 << shift)
 }
 
 #[cfg(test)]

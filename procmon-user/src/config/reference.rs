@@ -69,6 +69,7 @@ pub fn markdown() -> String {
         let cell = |name: Option<&str>| name.map_or(String::new(), |name| format!("`{name}`"));
         let means = match alias.meaning {
             Meaning::Seconds(key) => format!("`{key}`, in seconds"),
+            Meaning::Same(key) => format!("`{key}`"),
             Meaning::Enabled => "nothing; it has to be `true`".to_owned(),
         };
         let (path, variable) = (cell(alias.path), cell(alias.variable));

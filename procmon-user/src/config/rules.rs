@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::mistake::{Mistake, Origin};
 use super::suggest;
-use super::tree::{self, Content, Name, Node};
+use super::tree::{Content, Name, Node};
 use super::value::{Form, Value, quoted};
 use crate::process::select::{ExpressionError, RuleProblem, RuleSpec, Rules};
 
@@ -34,15 +34,8 @@ pub struct RuleList(pub Vec<RuleSpec>);
 
 impl Value for RuleList {
     fn read(node: &Node) -> Result<Self, Vec<Mistake>> {
-        let parsed;
-        let node = match (&node.content, &node.origin) {
-            // A variable has them as YAML.
-            (Content::Text { text, .. }, origin @ Origin::Variable(_)) => {
-                parsed = tree::parse(text, &|_, _| origin.clone())?;
-                &parsed
-            }
-            _ => node,
-        };
+        let parsed = node.parsed_variable()?;
+        let node = parsed.as_ref().unwrap_or(node);
         let Content::List(items) = &node.content else {
             let problem = format!("{} is not {}", node.kind(), Self::form().words);
             return Err(vec![Mistake::new(&node.origin, problem)]);

@@ -19,6 +19,8 @@ pub struct Alias {
 pub enum Meaning {
     /// That of the key at this path, in seconds.
     Seconds(&'static str),
+    /// That of the key at this path.
+    Same(&'static str),
     /// Nothing as long as it is true.
     Enabled,
 }
@@ -35,7 +37,22 @@ pub const ALIASES: &[Alias] = &[
         variable: Some("PROPLET_ENABLE_MONITORING"),
         meaning: Meaning::Enabled,
     },
+    variable("PROPLET_CLIENT_ID", "export.mqtt.client_id"),
+    variable("DOMAIN_ID", "export.mqtt.domain_id"),
+    variable("CHANNEL_ID", "export.mqtt.channel_id"),
+    variable("CLIENT_ID", "export.mqtt.username"),
+    variable("CLIENT_KEY", "export.mqtt.password"),
+    variable("MONITORING_PROCESS_HISTORY_SIZE", "history.size"),
 ];
+
+/// Another name of a key's variable.
+const fn variable(name: &'static str, key: &'static str) -> Alias {
+    Alias {
+        path: None,
+        variable: Some(name),
+        meaning: Meaning::Same(key),
+    }
+}
 
 impl Alias {
     /// The key it stands for and what that key's own value would be; `None`:
@@ -49,6 +66,7 @@ impl Alias {
             _ => "",
         };
         match self.meaning {
+            Meaning::Same(key) => Ok(Some((key, Rc::new(node.clone())))),
             Meaning::Seconds(key) => {
                 let seconds = text.parse::<f64>().ok().filter(|s| (0.0..1e9).contains(s));
                 let seconds = seconds

@@ -1,6 +1,6 @@
 //! What was meant by a key that is not known.
 
-use strsim::osa_distance;
+use crate::nearest::nearest;
 
 /// What is said of a key that is not known here: the nearest right one, or all
 /// there are. `elsewhere` are the whole paths of all keys.
@@ -10,14 +10,13 @@ pub fn unknown<'a>(
     elsewhere: impl Iterator<Item = &'a str>,
 ) -> String {
     let mut text = format!("unknown key {name:?}");
-    if let Some(nearest) = nearest(name, here) {
+    if let Some(nearest) = nearest(name, here.iter().copied()) {
         text += &format!(": did you mean `{nearest}`?");
         return text;
     }
     for path in elsewhere {
         let (section, last) = path.rsplit_once('.').unwrap_or(("", path));
-        let one = [last, path];
-        if nearest(name, &one).is_some() {
+        if nearest(name, [last, path]).is_some() {
             return match section {
                 "" => text + &format!(": `{last}` stands at the top"),
                 _ => text + &format!(": did you mean `{last}` below `{}`?", section),
@@ -25,16 +24,6 @@ pub fn unknown<'a>(
         }
     }
     text + &format!("; here may stand {}", here.join(", "))
-}
-
-/// The nearest of some names that is near enough to be meant.
-pub fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    // Nobody has two mistakes in three letters.
-    let enough = (name.chars().count() / 3).clamp(1, 3);
-    let name = name.replace('-', "_").to_lowercase();
-    let distances = candidates.iter().map(|c| (osa_distance(&name, c), *c));
-    let (distance, nearest) = distances.min()?;
-    (distance <= enough).then_some(nearest)
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
 
 use super::keys::{KEYS, LATER};
 use super::*;
+use crate::export::mqtt::Qos;
+use crate::export::mqtt::settings::Waiting;
 use crate::http::page::Part;
 use crate::metrics::prometheus::Naming;
 use crate::process::select::RuleSpec;
@@ -89,8 +93,15 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   insecure: true\n\
         \x20   temporality: delta\n\
         \x20   service_instance: false\n\
-        \x20 report: {file: r.log}\n\
-        \x20 jsonl: {file: '-'}\n",
+        \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
+        \x20 jsonl: {file: '-', max_size: off}\n\
+        \x20 mqtt: {url: 'mqtts://b', topic: 't/{client_id}', domain_id: d, channel_id: c,\n\
+        \x20   client_id: p, username: u, password: w, qos: 0, retain: true, queue: 5,\n\
+        \x20   certificate: ca, client_certificate: cc, client_key: ck}\n\
+         logging: {file: p.log, max_size: off, max_files: 0, otlp_only: true, \
+         levels: {default: DEBUG, kernel: trace}}\n\
+         history: {retain: false, size: 1000, max_memory: 1MiB}\n\
+         state_dir: /var/lib/procmon\n",
     );
     let text = |text: &str| Some(text.to_owned());
     let wanted = Config {
@@ -140,11 +151,46 @@ fn every_key_of_a_file_is_taken_over() {
             },
             report: Output {
                 file: Some(FilePath("r.log".into())),
+                max_size: Limit(Some(FileSize(1 << 20))),
+                max_age: Limit(Some(FileAge(seconds(24 * 60 * 60).0))),
+                max_files: FilesKept(3),
             },
             jsonl: Output {
                 file: Some(FilePath("-".into())),
+                ..Output::default()
+            },
+            mqtt: MqttSettings {
+                url: "mqtts://b".parse().ok(),
+                topic: "t/{client_id}".parse().unwrap(),
+                domain_id: text("d"),
+                channel_id: text("c"),
+                client_id: text("p"),
+                username: text("u"),
+                password: text("w"),
+                qos: Qos::AtMostOnce,
+                retain: true,
+                queue: Waiting(5),
+                certificate: text("ca"),
+                client_certificate: text("cc"),
+                client_key: text("ck"),
             },
         },
+        logging: Logging {
+            file: Some(FilePath("p.log".into())),
+            max_size: Limit(None),
+            max_files: FilesKept(0),
+            otlp_only: true,
+            levels: Levels {
+                default: Level(LevelFilter::Debug),
+                modules: [("kernel", Level(LevelFilter::Trace))].into(),
+            },
+        },
+        history: History {
+            retain: Some(false),
+            size: Samples(1000),
+            max_memory: Memory(1 << 20),
+        },
+        state_dir: Some(FolderPath("/var/lib/procmon".into())),
     };
     assert_eq!(config, wanted);
 }
@@ -233,7 +279,7 @@ fn a_misspelt_key_is_answered_with_the_right_one() {
     }
     let said = &mistakes("export: {carrier: pigeon}")[0];
     assert!(
-        said.ends_with("here may stand otlp, report, jsonl"),
+        said.ends_with("here may stand otlp, report, jsonl, mqtt"),
         "{said}"
     );
 }
@@ -263,7 +309,7 @@ fn all_mistakes_are_told_together_each_with_its_line() {
         ),
         (
             "8:11",
-            "export.report is made of keys and values (file), not a single value",
+            "export.report is made of keys and values (file, max_size, max_age, max_files), not a single value",
         ),
         ("7:20", "export.otlp.protocol: \"pigeon\" is none of: grpc"),
         (

@@ -70,6 +70,20 @@ impl Node {
         }
     }
 
+    /// A variable that holds what is no single value has it as YAML; `None`: it
+    /// is no variable.
+    ///
+    /// # Errors
+    /// As [`parse`] has them.
+    pub fn parsed_variable(&self) -> Result<Option<Self>, Vec<Mistake>> {
+        match (&self.content, &self.origin) {
+            (Content::Text { text, .. }, origin @ Origin::Variable(_)) => {
+                parse(text, &|_, _| origin.clone()).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// What kind of value it is, in words.
     pub fn kind(&self) -> &'static str {
         match self.content {

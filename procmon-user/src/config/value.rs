@@ -181,6 +181,36 @@ impl Scalar for FilePath {
     }
 }
 
+/// The path of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderPath(pub PathBuf);
+
+impl FromStr for FolderPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("the path is empty: write the name of a folder".to_owned()),
+            text => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for FolderPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl Scalar for FolderPath {
+    fn form() -> Form {
+        Form {
+            words: "the path of a folder".to_owned(),
+            schema: json!({"type": "string", "minLength": 1}),
+        }
+    }
+}
+
 impl Value for bool {
     fn read(node: &Node) -> Result<Self, Vec<Mistake>> {
         match &node.content {

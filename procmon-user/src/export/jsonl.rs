@@ -45,7 +45,7 @@ impl Jsonl {
     }
 
     fn line(&mut self, reading: ProcessReading<'_>) {
-        let out = self.sink.buffer();
+        let out = self.sink.begin_record();
         serde_json::to_writer(&mut *out, &ProcessObject::new(reading))
             .and_then(|()| out.write_all(b"\n").map_err(serde_json::Error::io))
             .expect("a vector takes all, and every key is a string");

@@ -1,7 +1,9 @@
-//! What takes views away: OTLP, the text report, JSON lines, and the summary
-//! of a traced command.
+//! What takes views away: OTLP, MQTT, the text report, JSON lines, and the
+//! summary of a traced command.
 
+mod backoff;
 pub mod jsonl;
+pub mod mqtt;
 pub mod otlp;
 pub mod report;
 pub mod sink;

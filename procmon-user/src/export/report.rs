@@ -28,8 +28,6 @@ const MEGABYTE: f64 = 1_048_576.0;
 pub struct Report {
     sink: Sink,
     all: bool,
-    /// Some block has been written, or stands in the file.
-    begun: bool,
     before: HashMap<ProcessId, Before>,
     host: Option<HostBefore>,
     /// (event, reason, count) as last told.
@@ -41,8 +39,7 @@ impl Report {
     /// by resident set, else of the chosen processes.
     pub fn new(sink: Sink, all: bool) -> Self {
         Self {
-            begun: !sink.is_empty(),
-            sink,
+            sink: sink.apart(),
             all,
             before: HashMap::new(),
             host: None,
@@ -120,14 +117,8 @@ impl Report {
         });
     }
 
-    /// One block, after an empty line if it is not the first.
     fn block(&mut self, write: impl FnOnce(&mut Block<'_>)) {
-        let out = self.sink.buffer();
-        if self.begun {
-            out.push(b'\n');
-        }
-        write(&mut Block(out));
-        self.begun = true;
+        write(&mut Block(self.sink.begin_record()));
         self.sink.end_record();
     }
 }

@@ -1,66 +1,27 @@
 //! Where text goes: a file or standard output.
 //!
 //! A sink takes whole records (a block of the report, a line of JSON). A record
-//! is written whole or not at all: what a failing write left of one is taken
-//! back, or closed by a newline where it cannot be.
+//! is written whole or not at all, into one file: what a failing write left of
+//! one is taken back, or closed by a newline where it cannot be.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+mod place;
+mod rotation;
+mod target;
+
+use std::io::{self, ErrorKind};
 use std::time::Duration;
+
+use log::Level;
+
+pub use place::{Place, SinkError};
+pub use rotation::Rotation;
+pub use target::Say;
+use target::{NamedFile, Target, stdout};
 
 /// How long a non-blocking standard output may keep us waiting.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before asking it again.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// Why a sink takes nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// The folder the file should stand in does not exist.
-    #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
-    NoFolder {
-        /// The file.
-        path: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The file cannot be opened.
-    #[error("cannot open {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Whoever read it has gone: the normal end of this consumer.
-    #[error("the reader of {name} has gone")]
-    Closed {
-        /// The target.
-        name: String,
-    },
-}
-
-/// What a sink needs of its target; a file, but for tests.
-trait Target: Write + Send {
-    /// The length, if it is a file that can be cut.
-    fn length(&self) -> Option<u64>;
-    /// Cuts it to `length`, and goes on there.
-    fn cut(&mut self, length: u64) -> io::Result<()>;
-}
-
-impl Target for File {
-    fn length(&self) -> Option<u64> {
-        let metadata = self.metadata().ok()?;
-        metadata.is_file().then_some(metadata.len())
-    }
-
-    fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)?;
-        self.seek(SeekFrom::Start(length)).map(drop)
-    }
-}
 
 /// A target for records of text, buffered between two calls of [`Sink::flush`].
 pub struct Sink {
@@ -68,9 +29,14 @@ pub struct Sink {
     name: String,
     /// What a record is called in messages: "lines", "blocks".
     records: &'static str,
+    /// An empty line stands between two records.
+    apart: bool,
+    say: Say,
     buffer: Vec<u8>,
     /// Where each record in `buffer` ends.
     ends: Vec<usize>,
+    /// A record has been written; a file tells by its length.
+    begun: bool,
     /// The target ends in a piece of a record.
     torn: bool,
     /// Records lost since writing began to fail; `None` while it works.
@@ -79,39 +45,29 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens `path` for appending, making the file but not its folder; `-` is
-    /// standard output. `records` is what messages call a record.
-    pub fn open(path: &Path, records: &'static str) -> Result<Self, SinkError> {
-        if path == Path::new("-") {
-            let file = io::stdout()
-                .as_fd()
-                .try_clone_to_owned()
-                .map_err(|source| SinkError::Open {
-                    path: PathBuf::from("standard output"),
-                    source,
-                })?;
-            let name = "standard output".to_owned();
-            return Ok(Self::new(Box::new(File::from(file)), name, records));
-        }
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        let file = file.map_err(|source| match path.parent() {
-            Some(folder)
-                if source.kind() == ErrorKind::NotFound
-                    && !folder.as_os_str().is_empty()
-                    && !folder.exists() =>
-            {
-                SinkError::NoFolder {
-                    path: path.to_owned(),
-                    folder: folder.to_owned(),
-                }
-            }
-            _ => SinkError::Open {
-                path: path.to_owned(),
-                source,
-            },
-        })?;
-        let name = path.display().to_string();
-        Ok(Self::new(Box::new(file), name, records))
+    /// Opens a place for appending, making the file but not its folder.
+    /// `records` is what messages call a record.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(place: &Place, records: &'static str) -> Result<Self, SinkError> {
+        Self::open_saying(place, records, |level, text| log::log!(level, "{text}"))
+    }
+
+    /// The same; trouble is told in another way than by the log.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_saying(place: &Place, records: &'static str, say: Say) -> Result<Self, SinkError> {
+        let (target, name): (Box<dyn Target>, _) = if place.is_stdout() {
+            (Box::new(stdout()?), "standard output".to_owned())
+        } else {
+            let name = place.path.display().to_string();
+            (Box::new(NamedFile::open(place, say)?), name)
+        };
+        let mut sink = Self::new(target, name, records);
+        sink.say = say;
+        Ok(sink)
     }
 
     fn new(target: Box<dyn Target>, name: String, records: &'static str) -> Self {
@@ -119,16 +75,29 @@ impl Sink {
             target,
             name,
             records,
+            apart: false,
+            say: |level, text| log::log!(level, "{text}"),
             buffer: Vec::new(),
             ends: Vec::new(),
+            begun: false,
             torn: false,
             failing: None,
             lost: 0,
         }
     }
 
-    /// Where to append the bytes of the record at hand.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+    /// The same with an empty line between two records.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
+    /// Begins a record: where to append its bytes.
+    pub fn begin_record(&mut self) -> &mut Vec<u8> {
+        if self.apart {
+            self.buffer.push(b'\n');
+        }
         &mut self.buffer
     }
 
@@ -137,62 +106,86 @@ impl Sink {
         self.ends.push(self.buffer.len());
     }
 
-    /// Whether anything stands before the first record.
-    pub fn is_empty(&self) -> bool {
-        self.target.length().unwrap_or(0) == 0
-    }
-
     /// How many records could not be written so far.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
     /// Writes the records out. A full disk and its like are no error: what is
-    /// lost is counted and said once, and the next flush tries again. The only
-    /// error is [`SinkError::Closed`].
+    /// lost is counted and said once, and the next flush tries again.
+    ///
+    /// # Errors
+    /// Only [`SinkError::Closed`].
     pub fn flush(&mut self) -> Result<(), SinkError> {
-        let before = self.target.length();
-        let result = self.write_all();
-        let total = self.ends.len();
-        self.buffer.clear();
-        let (written, error) = match result {
-            Ok(()) => {
-                if total > 0 {
-                    self.recovered();
-                }
-                self.ends.clear();
-                return Ok(());
+        let (mut buffer, mut ends) = (
+            std::mem::take(&mut self.buffer),
+            std::mem::take(&mut self.ends),
+        );
+        let total = ends.len();
+        let result = self.write_records(&buffer, &ends);
+        buffer.clear();
+        ends.clear();
+        (self.buffer, self.ends) = (buffer, ends);
+        match result {
+            Ok(()) if total > 0 => self.recovered(),
+            Ok(()) => {}
+            Err((_, error)) if error.kind() == ErrorKind::BrokenPipe => {
+                let name = self.name.clone();
+                return Err(SinkError::Closed { name });
             }
-            Err(failure) => failure,
-        };
-        let whole = self.ends.partition_point(|end| *end <= written);
-        let kept = whole.checked_sub(1).map_or(0, |last| self.ends[last]);
-        self.ends.clear();
-        if error.kind() == ErrorKind::BrokenPipe {
-            let name = self.name.clone();
-            return Err(SinkError::Closed { name });
+            Err((written, error)) => self.failed((total - written) as u64, &error),
         }
-        if written > kept {
-            self.torn = !self.take_back(before, written, kept);
-        }
-        self.failed((total - whole) as u64, &error);
         Ok(())
     }
 
-    /// Writes the buffer; on an error, how much of it has been written.
-    fn write_all(&mut self) -> Result<(), (usize, io::Error)> {
-        if self.buffer.is_empty() {
-            return Ok(());
+    /// Writes records, as many at once as the target takes; on an error, how
+    /// many have been written.
+    fn write_records(&mut self, buffer: &[u8], ends: &[usize]) -> Result<(), (usize, io::Error)> {
+        let mut done = 0;
+        while done < ends.len() {
+            let begin = done.checked_sub(1).map_or(0, |last| ends[last]);
+            let next = (ends[done] - begin) as u64;
+            let most = self.target.prepare(next).map_err(|error| (done, error))?;
+            let fits = ends[done..].partition_point(|end| (end - begin) as u64 <= most);
+            // The first has to be written wherever it is.
+            let part = &ends[done..][..fits.max(1)];
+            self.write_part(buffer, begin, part)
+                .map_err(|(written, error)| (done + written, error))?;
+            done += part.len();
         }
-        if self.torn {
+        Ok(())
+    }
+
+    /// Writes the records that begin at `begin` and end at `ends`.
+    fn write_part(
+        &mut self,
+        buffer: &[u8],
+        mut begin: usize,
+        ends: &[usize],
+    ) -> Result<(), (usize, io::Error)> {
+        let is_empty = self
+            .target
+            .length()
+            .map_or(!self.begun, |length| length == 0);
+        if self.torn && !is_empty {
             self.write_from(&mut 0, b"\n").map_err(|error| (0, error))?;
-            self.torn = false;
         }
-        let buffer = std::mem::take(&mut self.buffer);
+        self.torn = false;
+        begin += usize::from(self.apart && is_empty);
+        let end = ends.last().copied().unwrap_or(begin);
+        let before = self.target.length();
         let mut written = 0;
-        let result = self.write_from(&mut written, &buffer);
-        self.buffer = buffer;
-        result.map_err(|error| (written, error))
+        let result = self.write_from(&mut written, &buffer[begin..end]);
+        self.begun |= written > 0;
+        let Err(error) = result else {
+            return Ok(());
+        };
+        let whole = ends.partition_point(|end| end - begin <= written);
+        let kept = whole.checked_sub(1).map_or(0, |last| ends[last] - begin);
+        if written > kept && error.kind() != ErrorKind::BrokenPipe {
+            self.torn = !self.take_back(before, written, kept);
+        }
+        Err((whole, error))
     }
 
     fn write_from(&mut self, written: &mut usize, bytes: &[u8]) -> io::Result<()> {
@@ -230,10 +223,12 @@ impl Sink {
         match &mut self.failing {
             Some(since) => *since += lost,
             None => {
-                log::error!(
-                    "{}: {error}; {} are lost until it can be written again",
-                    self.name,
-                    self.records
+                let (name, records) = (&self.name, self.records);
+                (self.say)(
+                    Level::Error,
+                    format_args!(
+                        "{name}: {error}; {records} are lost until it can be written again"
+                    ),
                 );
                 self.failing = Some(lost);
             }
@@ -242,10 +237,10 @@ impl Sink {
 
     fn recovered(&mut self) {
         if let Some(lost) = self.failing.take() {
-            log::error!(
-                "{}: written again; {lost} {} were lost",
-                self.name,
-                self.records
+            let (name, records) = (&self.name, self.records);
+            (self.say)(
+                Level::Error,
+                format_args!("{name}: written again; {lost} {records} were lost"),
             );
         }
     }
@@ -255,7 +250,11 @@ impl Drop for Sink {
     /// What was lost to the end is said at the end.
     fn drop(&mut self) {
         if let Some(lost) = self.failing {
-            log::error!("{}: {lost} {} were lost", self.name, self.records);
+            let (name, records) = (&self.name, self.records);
+            (self.say)(
+                Level::Error,
+                format_args!("{name}: {lost} {records} were lost"),
+            );
         }
     }
 }

@@ -95,6 +95,7 @@ impl Histograms {
             exporters: &[],
             series_folded: 0,
             loops: &[],
+            history: None,
         };
         let rows = AGENT.iter().enumerate();
         let kept = rows.filter(|(_, row)| row.instrument == Instrument::ExponentialHistogram);

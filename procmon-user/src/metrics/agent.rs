@@ -3,6 +3,7 @@
 use super::Instrument::{self, Counter, ExponentialHistogram, Gauge, UpDownCounter};
 use super::Source::Snapshot;
 use super::{AgentRead, AgentReading, Attribute, ExporterHealth, Metric, Points, Switch, Value};
+use crate::analysis::history::HistoryHealth;
 
 const PROBE_STATE: &[Attribute] = &[
     Attribute {
@@ -184,6 +185,15 @@ pub const AGENT: &[Metric<AgentRead>] = &[
     row("procmon.agent.series.folded", UpDownCounter, "{series}",
         "Series that processes would have of their own in OTLP and /metrics, were they not folded by top, group_by or max_series.",
         |agent, out| out.point(&[], Value::Int(agent.series_folded))),
+    row("procmon.agent.history.depth", UpDownCounter, "{sample}",
+        "The most samples the history keeps of each process: fewer than were asked for where they need more memory than history.max_memory.",
+        |agent, out| of_history(agent, out, |history| history.depth.into())),
+    row("procmon.agent.history.size", UpDownCounter, "By",
+        "Memory the history takes.",
+        |agent, out| of_history(agent, out, |history| history.bytes)),
+    row("procmon.agent.history.left_out", UpDownCounter, "{process}",
+        "Processes the history has no room for.",
+        |agent, out| of_history(agent, out, |history| history.left_out)),
     row("procmon.agent.cpu.time", Counter, "s",
         "CPU time of procmon.",
         |agent, out| if let Some(ns) = agent.health.own.cpu_ns {
@@ -205,6 +215,12 @@ pub const AGENT: &[Metric<AgentRead>] = &[
             out.point(&[("procmon.loop", name)], Value::Float(age.as_secs_f64()));
         }).by(LOOP).float(),
 ];
+
+fn of_history(agent: &AgentReading<'_>, out: &mut dyn Points, read: fn(&HistoryHealth) -> u64) {
+    if let Some(history) = &agent.history {
+        out.point(&[], Value::Int(read(history)));
+    }
+}
 
 fn of_exporters(agent: &AgentReading<'_>, out: &mut dyn Points, read: fn(&ExporterHealth) -> u64) {
     for exporter in agent.exporters {
@@ -283,6 +299,11 @@ mod tests {
             exporters: &[],
             series_folded: 0,
             loops: &[("collect", Duration::from_millis(1500))],
+            history: Some(HistoryHealth {
+                depth: 75,
+                bytes: 4096,
+                left_out: 3,
+            }),
         };
         assert_eq!(
             points("procmon.agent.probe.state", &agent),
@@ -324,6 +345,10 @@ mod tests {
             points("procmon.agent.probe.time", &agent),
             [point("mmap", 0.002)]
         );
+        for (metric, value) in [("depth", 75.0), ("size", 4096.0), ("left_out", 3.0)] {
+            let name = format!("procmon.agent.history.{metric}");
+            assert_eq!(points(&name, &agent), [point("", value)]);
+        }
         assert_eq!(points("procmon.agent.overhead", &agent), [point("", 0.25)]);
         assert_eq!(points("procmon.agent.cpu.time", &agent), [point("", 1.5)]);
         assert_eq!(
@@ -354,6 +379,7 @@ mod tests {
             exporters: &exporters,
             series_folded: 8,
             loops: &[],
+            history: None,
         };
         assert_eq!(
             points("procmon.agent.export.batches", &agent),

@@ -300,7 +300,8 @@ const HOST: &[Metric<HostRead>] = &[
         UpDownCounter,
         "{process}",
         Kernel,
-        "Processes of the host by state.",
+        "Processes of the host by state, but for those that a security module hides from the task \
+         iterator (--no-ebpf has them too).",
         |host, out| {
             for (state, count) in &host.processes {
                 out.point(&[("process.state", state)], Value::Int(*count));

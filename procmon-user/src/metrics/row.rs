@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::analysis::Derived;
+use crate::analysis::history::HistoryHealth;
 use crate::frame::AgentHealth;
 use crate::process::{Histogram, ProcessSample};
 use procmon_common::Feature;
@@ -263,6 +264,8 @@ pub struct AgentReading<'a> {
     pub series_folded: u64,
     /// Since when each loop has not shown that it lives.
     pub loops: &'a [(&'static str, Duration)],
+    /// The history, where one is kept.
+    pub history: Option<HistoryHealth>,
 }
 
 /// Reads a row of the process table.

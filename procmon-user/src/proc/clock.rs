@@ -27,10 +27,7 @@ const ABSURD: u64 = 10_000_000_000;
 /// the same for as long as procmon runs.
 pub fn load(root: &ProcRoot) -> Result<Clock, Error> {
     let mut buf = Vec::new();
-    let boot_id = root.proc.join("sys/kernel/random/boot_id");
-    let boot_id = read_file(&boot_id, &mut buf)
-        .ok()
-        .map(|()| buf.trim_ascii().to_vec());
+    let boot_id = boot_id(root).ok();
     let file = root.run.join("procmon/btime");
 
     let kept = |buf: &mut Vec<u8>| {
@@ -58,6 +55,13 @@ pub fn load(root: &ProcRoot) -> Result<Clock, Error> {
         return Ok(Clock::from_btime(btime));
     }
     Ok(Clock::from_btime(btime))
+}
+
+/// What this boot is called: another word at the next.
+pub fn boot_id(root: &ProcRoot) -> Result<Vec<u8>, Error> {
+    let mut buf = Vec::new();
+    read_file(&root.proc.join("sys/kernel/random/boot_id"), &mut buf)?;
+    Ok(buf.trim_ascii().to_vec())
 }
 
 /// `boot_id btime`, of this boot.

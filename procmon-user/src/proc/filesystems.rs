@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::dir::read_file;
-use super::mounts::{Mount, choose};
+use super::mount_table::MountTable;
+use super::mounts::Mount;
 use super::statvfs::{Helper, Oracle, Room};
 use super::{Error, ProcRoot, ReadErrors};
 use crate::frame::Filesystem;
@@ -37,10 +37,12 @@ struct Asked {
 /// Asks every mount once a round.
 ///
 /// A mount that does not answer in time is left out until it does, and said when
-/// it has not by the next round; it is not asked again meanwhile, so that at most one question waits there. After that
-/// nobody waits for it: what is told of it is the answer to the round before.
+/// it has not by the next round; it is not asked again meanwhile, so that at most
+/// one question waits there. After that nobody waits for it: what is told of it
+/// is the answer to the round before.
 pub struct FilesystemReader {
     oracle: io::Result<Box<dyn Oracle>>,
+    mounts: MountTable,
     asked: HashMap<Key, Asked>,
     questions: u64,
     round: u64,
@@ -55,6 +57,7 @@ impl FilesystemReader {
     fn new(oracle: io::Result<Box<dyn Oracle>>) -> Self {
         Self {
             oracle,
+            mounts: MountTable::default(),
             asked: HashMap::new(),
             questions: 0,
             round: 0,
@@ -72,10 +75,7 @@ impl FilesystemReader {
         buf: &mut Vec<u8>,
         errors: &mut ReadErrors,
     ) -> Result<Vec<Filesystem>, Error> {
-        let mut known = Vec::new();
-        read_file(&root.proc.join("filesystems"), &mut known)?;
-        read_file(&root.mountinfo(), buf)?;
-        let mounts = choose(buf, &known);
+        let mounts = self.mounts.get(root, buf)?.to_vec();
         self.round += 1;
         self.take_answers(Duration::ZERO);
         let mut shown: Vec<(Mount, Option<Room>)> = Vec::with_capacity(mounts.len());

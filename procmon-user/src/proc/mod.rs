@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mappings;
 pub mod meminfo;
+mod mount_table;
 pub mod mounts;
 pub mod pressure;
 pub mod process;

@@ -6,10 +6,8 @@ use super::dir::ProcessDir;
 use super::ledger::ThreadLedger;
 use super::tasks::{self, TaskTotals};
 use super::{Error, Malformed, ProcRoot, ReadErrors, io, rlimits, sched, stat, status};
-use crate::process::identity::TICKS_PER_SECOND;
+use crate::process::identity::NS_PER_TICK;
 use crate::process::{ProcessId, State, Totals};
-
-const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// What a reading tells beside the totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

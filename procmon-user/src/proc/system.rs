@@ -1,7 +1,7 @@
 //! /proc/stat and /proc/uptime (proc_stat(5), proc_uptime(5); fs/proc/stat.c).
 
 use super::{Malformed, text};
-use crate::process::identity::TICKS_PER_SECOND;
+use crate::process::identity::NS_PER_TICK;
 
 /// Modes of the `cpu` line, in its order.
 pub const CPU_MODES: [&str; 8] = [
@@ -43,9 +43,7 @@ pub fn parse(text: &[u8]) -> Result<SystemStat, Malformed> {
             b"cpu" => {
                 for mode in &mut stat.cpu_ns {
                     let ticks = fields.next().and_then(text::number).ok_or_else(bad)?;
-                    *mode = ticks
-                        .checked_mul(1_000_000_000 / TICKS_PER_SECOND)
-                        .ok_or_else(bad)?;
+                    *mode = ticks.checked_mul(NS_PER_TICK).ok_or_else(bad)?;
                 }
                 1
             }

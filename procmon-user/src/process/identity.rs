@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 /// Ticks a second of the times /proc shows (`USER_HZ`): 100 on every
 /// architecture procmon runs on (include/asm-generic/param.h).
-pub const TICKS_PER_SECOND: u64 = 100;
+const TICKS_PER_SECOND: u64 = 100;
+/// One of them, ns.
+pub const NS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// Who a process is, for as long as the host is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +25,13 @@ impl ProcessId {
     pub fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
         Self {
             pid,
-            start_ticks: start_ns / (1_000_000_000 / TICKS_PER_SECOND),
+            start_ticks: start_ns / NS_PER_TICK,
         }
+    }
+
+    /// Its start, ns of CLOCK_BOOTTIME, rounded down to the tick.
+    pub fn start_boot_ns(self) -> u64 {
+        self.start_ticks * NS_PER_TICK
     }
 }
 
@@ -55,7 +62,7 @@ impl Clock {
 
     /// The creation time of a process, ns of Unix time, exact to the tick.
     pub fn creation_unix_ns(&self, id: ProcessId) -> u64 {
-        self.boot_unix_ns + id.start_ticks * (1_000_000_000 / TICKS_PER_SECOND)
+        self.boot_unix_ns + id.start_boot_ns()
     }
 }
 

@@ -260,3 +260,11 @@ pub struct ProcessSample {
     /// Set in the last sample of a process.
     pub exit: Option<Exit>,
 }
+
+impl ProcessSample {
+    /// Payload bytes received and transmitted, where this kernel shows them.
+    pub fn network_bytes(&self) -> Option<[u64; 2]> {
+        let probes = self.probes.as_ref().filter(|probes| probes.network)?;
+        Some([Counter::NetworkReceived, Counter::NetworkTransmitted].map(|c| probes.get(c)))
+    }
+}

@@ -17,6 +17,7 @@ mod tree;
 use std::sync::{Arc, OnceLock};
 
 use crate::analysis::Derived;
+use crate::analysis::history::Past;
 use crate::frame::Frame;
 use crate::process::ProcessSample;
 
@@ -35,6 +36,8 @@ pub struct View {
     /// What OTLP and /metrics send of it. The other consumers show every
     /// process.
     pub folding: Folding,
+    /// What the history says, where one is kept.
+    pub history: Option<Past>,
 }
 
 /// Who has series of his own, and what is summed up.
@@ -76,6 +79,7 @@ impl View {
             frame,
             derived,
             folding: Folding::default(),
+            history: None,
         }
     }
 

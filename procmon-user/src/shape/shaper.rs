@@ -86,6 +86,7 @@ impl Shaper {
             frame,
             derived,
             folding,
+            history: None,
         }
     }
 

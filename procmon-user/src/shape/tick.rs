@@ -8,7 +8,7 @@ use super::group::Place;
 use super::tree;
 use crate::analysis::Derived;
 use crate::frame::Frame;
-use crate::process::identity::TICKS_PER_SECOND;
+use crate::process::identity::NS_PER_TICK;
 use crate::process::{ProcessId, ProcessSample};
 
 /// The frame before, and what was decided. Consumers hold on to the frame
@@ -205,9 +205,8 @@ impl Past {
 /// What a process that was never seen is compared with: its birth, if that was
 /// after a time of CLOCK_BOOTTIME.
 fn unseen(id: ProcessId, boot_ns: u64) -> Before<'static> {
-    const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
     // Its start is rounded down.
-    match (id.start_ticks + 1) * TICK_NS > boot_ns {
+    match id.start_boot_ns() + NS_PER_TICK > boot_ns {
         true => Before::Birth,
         false => Before::Unknown,
     }

@@ -29,6 +29,7 @@ impl Read for AgentRead {
             exporters: &latest.exporters,
             series_folded: latest.series_folded,
             loops: &latest.heartbeats.ages(),
+            history: latest.history,
         };
         self(&agent, out);
     }

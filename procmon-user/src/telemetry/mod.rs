@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::analysis::history::HistoryHealth;
 use crate::export::otlp::encode::SCHEMA_URL;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
@@ -39,6 +40,7 @@ struct Latest {
     exporters: Vec<ExporterHealth>,
     series_folded: u64,
     heartbeats: Heartbeats,
+    history: Option<HistoryHealth>,
 }
 
 /// What was read latest, shared with the callbacks of the instruments.
@@ -148,6 +150,7 @@ impl Telemetry {
             exporters,
             series_folded: view.series_folded(),
             heartbeats: self.heartbeats.clone(),
+            history: view.history.as_ref().map(|past| past.health),
         });
         self.histograms.record(&latest, &view.frame.exited);
         self.latest.set(latest);

@@ -124,6 +124,7 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
             exporters: &exporters(),
             series_folded: 0,
             loops: &[("collect", Duration::ZERO)],
+            history: None,
         };
         for row in AGENT {
             count = 0;

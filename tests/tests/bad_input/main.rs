@@ -13,6 +13,7 @@ mod pids;
 mod places;
 mod privilege;
 mod probes;
+mod rotation;
 mod signals;
 mod sizes;
 mod support;

@@ -1,61 +1,19 @@
 //! Disks that are full, readers that go or do not read, files that cannot be written.
 
 use std::{
-    ffi::CString,
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
     time::Instant,
 };
 
-use procmon_tests::{Procmon, jsonl, program::SOON};
+use procmon_tests::{Procmon, disk::SmallDisk, jsonl, program::SOON};
 
 use crate::support::*;
 
-/// A disk of 64 KiB, whole while it is in use.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let target = CString::new(folder.path().as_os_str().as_bytes()).unwrap();
-        // SAFETY: C strings that live through the call.
-        let mounted = unsafe {
-            libc::mount(
-                c"none".as_ptr(),
-                target.as_ptr(),
-                c"tmpfs".as_ptr(),
-                0,
-                c"size=64k".as_ptr().cast(),
-            )
-        };
-        assert_eq!(mounted, 0, "{}", std::io::Error::last_os_error());
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let target = CString::new(self.0.path().as_os_str().as_bytes()).unwrap();
-        // SAFETY: a C string that lives through the call.
-        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
-    }
-}
-
-/// Fills what is left of its disk.
-fn fill(path: &Path) {
-    let _ = fs::write(path, vec![0; 1 << 20]);
-}
-
 #[test]
 fn a_full_disk_under_jsonl_is_said_once_leaves_no_half_line_and_is_recovered_from() {
-    let disk = SmallDisk::mount();
+    let disk = SmallDisk::mount("size=64k");
     let (lines, other) = (disk.path("lines"), disk.path("other"));
     let procmon = Procmon::new("run")
         .pid(std::process::id())
@@ -66,7 +24,7 @@ fn a_full_disk_under_jsonl_is_said_once_leaves_no_half_line_and_is_recovered_fro
     wait_until("some lines", || {
         fs::read_to_string(&lines).is_ok_and(|text| text.lines().count() > 2)
     });
-    fill(&other);
+    disk.fill("other");
     procmon
         .wait_for_stderr(SOON, |text| text.contains("No space left"))
         .unwrap();
@@ -93,7 +51,7 @@ fn a_full_disk_under_jsonl_is_said_once_leaves_no_half_line_and_is_recovered_fro
 
 #[test]
 fn a_full_disk_under_report_is_said_once_and_leaves_no_half_block() {
-    let disk = SmallDisk::mount();
+    let disk = SmallDisk::mount("size=64k");
     let report = disk.path("report");
     let run = Procmon::new("run")
         .pid(std::process::id())

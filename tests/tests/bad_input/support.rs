@@ -56,7 +56,7 @@ pub struct Public {
 impl Public {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        open_to_all(folder.path());
+        open_to_all(folder.path(), 0o755);
         Self { folder }
     }
 
@@ -68,8 +68,10 @@ impl Public {
     /// A copy of a program.
     pub fn copy(&self, program: impl AsRef<Path>, name: impl AsRef<Path>) -> PathBuf {
         let copy = self.folder.path().join(name);
+        // A copy from before may still run: a process of procmon's outlives it for a moment.
+        let _ = fs::remove_file(&copy);
         fs::copy(program, &copy).unwrap();
-        open_to_all(&copy);
+        open_to_all(&copy, 0o755);
         copy
     }
 
@@ -107,9 +109,10 @@ pub fn with_just(capabilities: &str, nobodys: &Command) -> Command {
     command
 }
 
-fn open_to_all(path: &Path) {
+/// Gives a file or a folder these permissions.
+pub fn open_to_all(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// How often a text holds a word.

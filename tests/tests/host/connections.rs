@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, os::unix::process::CommandExt as _};
 
-use procmon_tests::{Victim, watching::ROADS};
-
-use crate::support::once;
+use procmon_tests::{
+    Victim,
+    watching::{ROADS, once},
+};
 
 const METRIC: &str = "procmon.network.connection.count";
 /// In every state that can be had and kept: what the victim opens...

@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{Victim, need, watching::wait_asleep};
-
-use crate::support::once;
+use procmon_tests::{
+    Victim, need,
+    watching::{once, wait_asleep},
+};
 
 /// A group in a group of the test's own; both are removed when dropped.
 struct Nested {

@@ -4,10 +4,8 @@ use std::{collections::BTreeMap, fs};
 
 use procmon_tests::{
     Victim,
-    watching::{ROADS, wait_asleep},
+    watching::{ROADS, once, wait_asleep},
 };
-
-use crate::support::once;
 
 const METRIC: &str = "procmon.memory.mapping.usage";
 const MIB: f64 = 1_048_576.0;

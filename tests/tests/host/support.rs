@@ -1,23 +1,8 @@
-//! The host as a collector sees it, and chosen processes once.
+//! The host as a collector sees it.
 
 use std::time::{Duration, SystemTime};
 
-use procmon_tests::{
-    Collector, Point, Procmon, Protocol,
-    jsonl::Object,
-    watching::{NEVER, objects, of, output, watch},
-};
-
-/// The object of a process at the first tick.
-pub fn once(pid: u32, road: &[&str]) -> Object {
-    let ended = output(
-        &watch(&[pid], NEVER)
-            .args(["--count", "1"])
-            .args(road.iter().copied()),
-    );
-    assert!(ended.status.success(), "{ended:?}");
-    of(&objects(&ended.stdout), pid).pop().unwrap()
-}
+use procmon_tests::{Collector, Point, Procmon, Protocol, watching::output};
 
 /// Watches every process, and sends what it sees to the collector.
 pub fn watch_all(collector: &Collector) -> Procmon {

@@ -9,7 +9,7 @@ use procmon_tests::{
     need,
     nested::{Nested, Tree, own_name, trees},
     victim,
-    watching::{NEVER, wait_objects},
+    watching::{NEVER, ROADS, once, wait_objects},
 };
 
 use crate::LIMIT;
@@ -150,19 +150,7 @@ fn cgroup_paths_of_4096_bytes() {
 fn containers_on_both_roads(group: &Nested) -> [Option<String>; 2] {
     let victim = Victim::held_before("").unwrap();
     group.take_in(victim.pid()).unwrap();
-    [&[][..], &["--no-ebpf"][..]].map(|more| {
-        let run = Procmon::new("run")
-            .pid(victim.pid())
-            .args(["--count", "1", "--jsonl", "-"])
-            .args(more);
-        let output = run.output(LIMIT).unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let objects = jsonl::parse(&output.stdout).unwrap();
-        let [object] = &objects[..] else {
-            panic!("{output:?}");
-        };
-        container(object).map(str::to_owned)
-    })
+    ROADS.map(|road| container(&once(victim.pid(), road)).map(str::to_owned))
 }
 
 #[test]

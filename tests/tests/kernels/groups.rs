@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use procmon_tests::{Procmon, Victim, jsonl, need};
-
-use crate::LIMIT;
+use procmon_tests::{
+    Victim, need,
+    watching::{ROADS, once},
+};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -81,17 +82,8 @@ fn cgroup_limits_are_read_from_v2() {
 
 /// Memory and CPU limit, by `procmon run` with and without its kernel half.
 fn limits(victim: &Victim) -> (Option<f64>, Option<f64>) {
-    let [with, without] = [&[][..], &["--no-ebpf"][..]].map(|more| {
-        let run = Procmon::new("run")
-            .pid(victim.pid())
-            .args(["--count", "1", "--jsonl", "-"])
-            .args(more);
-        let output = run.output(LIMIT).unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let objects = jsonl::parse(&output.stdout).unwrap();
-        let [object] = &objects[..] else {
-            panic!("{output:?}");
-        };
+    let [with, without] = ROADS.map(|road| {
+        let object = once(victim.pid(), road);
         (
             object.get("procmon.memory.limit"),
             object.get("procmon.cpu.limit"),

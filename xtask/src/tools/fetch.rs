@@ -12,7 +12,7 @@ use crate::{arch::Arch, packages, shell, workspace};
 
 /// A tool that some tests need.
 pub struct Tool {
-    /// The variable the tests look it up in.
+    /// The variable the tests look it up in: a program, or the folder its packages are in.
     pub variable: &'static str,
     name: &'static str,
     /// Looks for it, or fetches it.
@@ -40,6 +40,11 @@ pub const TOOLS: &[Tool] = &[
         variable: "STRACE_BIN",
         name: "strace",
         ensure: strace,
+    },
+    Tool {
+        variable: "MOSQUITTO_ROOT",
+        name: "mosquitto",
+        ensure: mosquitto,
     },
 ];
 
@@ -130,6 +135,13 @@ fn prometheus() -> Result<PathBuf> {
     let arch = Arch::host().context("this architecture is not one of those procmon is for")?;
     let folder = collectors().join("prometheus");
     packages::unpack(arch, &["prometheus".to_owned()], &folder)?;
+    Ok(folder)
+}
+
+/// mosquitto, an MQTT broker, and mosquitto_sub: the folder they are unpacked into.
+fn mosquitto() -> Result<PathBuf> {
+    let folder = workspace::root().join("target/mosquitto");
+    super::peers::debian(&["mosquitto", "mosquitto-clients"], &folder)?;
     Ok(folder)
 }
 

@@ -78,7 +78,8 @@ impl Peer {
     }
 }
 
-fn debian(wanted: &[&str], folder: &Path) -> Result<()> {
+/// Debian packages with what of their dependencies is not installed, unless they are there.
+pub(super) fn debian(wanted: &[&str], folder: &Path) -> Result<()> {
     if folder.exists() {
         return Ok(());
     }

@@ -21,7 +21,7 @@ fn rule(condition: &str, target: &str) -> RuleSpec {
 /// One pass over one process.
 fn keeps(selector: &mut Selector, at_ns: u64, sample: &mut ProcessSample) -> bool {
     selector.begin(at_ns);
-    let kept = selector.keeps(&ProcRoot::system(), sample);
+    let kept = selector.keeps(&ProcRoot::system(), None, sample);
     selector.end();
     kept
 }
@@ -53,6 +53,21 @@ fn an_expression_is_asked_again_after_an_execve() {
     assert!(during.matched.is_some());
     let mut after = executing(&before, "c");
     assert!(!keeps(&mut selector, 3 * SECOND, &mut after));
+}
+
+#[test]
+fn an_execve_of_the_same_program_is_one_too() {
+    let root = ProcRoot::system();
+    let mut selector = Selector::new(None);
+    selector.set_rules(Rules::new(vec![rule("executable == 'a'", "a")]).unwrap());
+    let mut sample = fixture::sample(7, "a");
+    let answers = [Some(1), Some(1), Some(2), None].map(|generation| {
+        selector.begin(SECOND);
+        assert!(selector.keeps(&root, generation, &mut sample));
+        selector.end();
+        selector.known[&sample.id].generation
+    });
+    assert_eq!(answers, [Some(1), Some(1), Some(2), Some(2)]);
 }
 
 #[test]

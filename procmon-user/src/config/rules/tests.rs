@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::tree;
 
 fn read(text: &str) -> Result<RuleList, Vec<String>> {
     let at = |line, column| Origin::File {

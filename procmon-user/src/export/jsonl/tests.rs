@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::analysis::rates::{CpuRate, Derived, Rates};
+use crate::export::sink::Place;
 use crate::process::fixture::{self, SECOND, ended, frame, probes};
 use crate::process::{Metadata, Totals};
 
@@ -147,7 +148,7 @@ fn an_end_carries_its_time_and_its_reason() {
 fn a_file_has_a_line_for_the_ended_then_for_the_live() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
-    let mut jsonl = Jsonl::new(Sink::open(&path, "lines").unwrap());
+    let mut jsonl = Jsonl::new(Sink::open(&Place::of(&path), "lines").unwrap());
     let live = vec![fixture::sample(1, "init"), fixture::sample(9, "sh")];
     let gone = vec![ended(fixture::sample(7, "true"), SECOND, 0)];
     let frame = frame(2 * SECOND, live, gone);
@@ -216,7 +217,7 @@ fn two_thousand_processes_take_little() {
     let frame = frame(2 * SECOND, live, vec![]);
     let view = fixture::view(frame, &mut Rates::default());
     let path = std::path::Path::new("/dev/null");
-    let mut jsonl = Jsonl::new(Sink::open(path, "lines").unwrap());
+    let mut jsonl = Jsonl::new(Sink::open(&Place::of(path), "lines").unwrap());
     jsonl.write(&view).unwrap();
     let begin = std::time::Instant::now();
     for _ in 0..20 {

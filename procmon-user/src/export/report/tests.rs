@@ -5,6 +5,7 @@ use procmon_common::{Counter, Operation};
 
 use super::*;
 use crate::analysis::Rates;
+use crate::export::sink::Place;
 use crate::frame::{Frame, HostMemory};
 use crate::process::fixture::{self, SECOND, ended, frame, probes};
 use crate::process::{ConnectionState, Connections, Exit, Totals};
@@ -82,7 +83,7 @@ impl Log {
 }
 
 fn open(path: &Path) -> Sink {
-    Sink::open(path, "blocks").unwrap()
+    Sink::open(&Place::of(path), "blocks").unwrap()
 }
 
 fn megabytes(number: f64) -> Option<u64> {

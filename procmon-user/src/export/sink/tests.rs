@@ -1,3 +1,6 @@
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -66,7 +69,7 @@ impl Target for Pipe {
 
 fn send(sink: &mut Sink, records: &[&str]) -> Result<(), SinkError> {
     for record in records {
-        sink.buffer().extend_from_slice(record.as_bytes());
+        sink.begin_record().extend_from_slice(record.as_bytes());
         sink.end_record();
     }
     sink.flush()
@@ -77,7 +80,7 @@ fn a_file_is_made_and_appended_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
     for _ in 0..2 {
-        let mut sink = Sink::open(&path, "lines").unwrap();
+        let mut sink = Sink::open(&Place::of(&path), "lines").unwrap();
         send(&mut sink, &["one\n", "two\n"]).unwrap();
     }
     assert_eq!(
@@ -90,7 +93,7 @@ fn a_file_is_made_and_appended_to() {
 fn a_missing_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/a.jsonl");
-    let error = Sink::open(&path, "lines").err().unwrap();
+    let error = Sink::open(&Place::of(&path), "lines").err().unwrap();
     assert!(matches!(error, SinkError::NoFolder { .. }));
     let message = error.to_string();
     assert!(message.ends_with("/missing"), "{message}");
@@ -99,7 +102,9 @@ fn a_missing_folder_is_named() {
 #[test]
 fn a_folder_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Sink::open(folder.path(), "lines").err().unwrap();
+    let error = Sink::open(&Place::of(folder.path()), "lines")
+        .err()
+        .unwrap();
     assert!(matches!(error, SinkError::Open { .. }));
 }
 
@@ -115,7 +120,7 @@ fn a_reader_that_has_gone_is_the_end() {
 
 #[test]
 fn a_full_device_loses_and_counts() {
-    let mut sink = Sink::open(Path::new("/dev/full"), "lines").unwrap();
+    let mut sink = Sink::open(&Place::of(Path::new("/dev/full")), "lines").unwrap();
     send(&mut sink, &["one\n", "two\n"]).unwrap();
     send(&mut sink, &["three\n"]).unwrap();
     assert_eq!(sink.lost(), 3);

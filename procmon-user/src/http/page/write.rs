@@ -136,6 +136,7 @@ impl Writing<'_> {
                     exporters: &self.own.exporters,
                     series_folded: view.series_folded(),
                     loops: &self.own.loops,
+                    history: view.history.as_ref().map(|past| past.health),
                 };
                 (row.read)(&reading, &mut lines);
             }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::nearest::nearest;
+use crate::size::{self, decimal};
+
 /// A field of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -65,7 +68,8 @@ pub(super) const FIELDS: [(&str, Field); 13] = [
 ];
 
 /// Names that other tools give these fields.
-const ALIASES: [(&str, &str); 16] = [
+const ALIASES: [(&str, &str); 17] = [
+    ("exe", "executable"),
     ("name", "executable"),
     ("comm", "executable"),
     ("process", "executable"),
@@ -93,18 +97,7 @@ pub(super) fn find(name: &str) -> Result<Field, Option<&'static str>> {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
     Err(alias
         .map(|(_, field)| *field)
-        .or_else(|| nearest(&name, FIELDS.iter().map(|(known, _)| *known))))
-}
-
-/// The likeliest of some words, if one is like enough.
-pub(super) fn nearest<'w>(word: &str, among: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    // The likeness of long texts takes long.
-    let word = (word.len() <= 64).then_some(word)?;
-    among
-        .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+        .or_else(|| nearest(&name, FIELDS.map(|(known, _)| known))))
 }
 
 impl Field {
@@ -123,7 +116,7 @@ impl NumberField {
                 .as_ref()
                 .map(Duration::as_secs_f64)
                 .map_err(|_| "a time with its unit, as in 30s, 5m or 2h"),
-            Self::Rss => size(text).ok_or("a size, as in 500MB, 1GiB or 4096"),
+            Self::Rss => size::bytes(text).ok_or("a size, as in 500MB, 1GiB or 4096"),
             Self::Cpu => cores(text).ok_or("a number of cores, as in 0.5, or 50% of one"),
             Self::Pid | Self::Parent => {
                 let number = text.parse::<u32>().map(f64::from);
@@ -133,37 +126,11 @@ impl NumberField {
     }
 }
 
-/// Bytes: decimal units are powers of 1,000, binary ones of 1,024.
-fn size(text: &str) -> Option<f64> {
-    let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit {
-        "" | "B" => 1.0,
-        "kB" | "KB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
-        "KiB" => 1_024.0,
-        "MiB" => 1_048_576.0,
-        "GiB" => 1_073_741_824.0,
-        "TiB" => 1_099_511_627_776.0,
-        _ => return None,
-    };
-    Some(decimal(number.trim_end())? * factor)
-}
-
 fn cores(text: &str) -> Option<f64> {
     match text.strip_suffix('%') {
         Some(percent) => decimal(percent).map(|percent| percent / 100.0),
         None => decimal(text),
     }
-}
-
-/// Digits with at most one point among them; no exponent, no sign.
-fn decimal(text: &str) -> Option<f64> {
-    let digits = |c: u8| c.is_ascii_digit() || c == b'.';
-    let number = text.bytes().all(digits).then(|| text.parse().ok())?;
-    number.filter(|number: &f64| number.is_finite())
 }
 
 #[cfg(test)]
@@ -174,9 +141,6 @@ mod tests {
     fn values_are_read_with_their_units() {
         for (field, text, value) in [
             (NumberField::Rss, "1GiB", 1_073_741_824.0),
-            (NumberField::Rss, "500MB", 5e8),
-            (NumberField::Rss, "1.5 KiB", 1_536.0),
-            (NumberField::Rss, "7", 7.0),
             (NumberField::Age, "5m", 300.0),
             (NumberField::Age, "1h30m", 5_400.0),
             (NumberField::Age, "250ms", 0.25),
@@ -191,11 +155,7 @@ mod tests {
     #[test]
     fn other_values_are_told_what_was_expected() {
         for (field, texts, said) in [
-            (
-                NumberField::Rss,
-                &["", "1G", "GiB", "-1", "1e9", "1.2.3"][..],
-                "1GiB",
-            ),
+            (NumberField::Rss, &["", "1G"][..], "1GiB"),
             (NumberField::Age, &["", "5", "m", "-5m", "soon"], "unit"),
             (NumberField::Cpu, &["", "%", "1GHz", "nan", "inf"], "cores"),
             (

@@ -4,53 +4,39 @@ use std::mem;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::{
-    ops::{Arguments, Kind, Run::Once, Run::Repeat},
+    ops::Kind,
     raw::*,
-    state::{State, check, check_fails},
+    state::{check, check_fails},
 };
-
-const fn kind(
-    name: &'static str,
-    form: &'static str,
-    help: &'static str,
-    run: fn(&mut State, &Arguments),
-) -> Kind {
-    Kind {
-        name,
-        form,
-        help,
-        run: Repeat(run),
-    }
-}
 
 /// Their table.
 pub const KINDS: &[Kind] = &[
-    kind(
+    Kind::repeat(
         "mmap",
         "N:BYTES",
         "N anonymous mappings of BYTES, kept",
         |s, a| map(s, a.bytes),
     ),
-    kind(
+    Kind::repeat(
         "mmap-apart",
         "N",
         "N anonymous mappings of a page that the kernel cannot make one of, kept",
         |s, _| map_apart(s),
     ),
-    kind("mmap-fail", "N", "N mmap of length 0: EINVAL", |_, _| {
+    Kind::repeat("mmap-fail", "N", "N mmap of length 0: EINVAL", |_, _| {
         check_fails(
             "mmap",
             call(libc::SYS_mmap, [0, 0, 0, MAP, -1, 0]),
             libc::EINVAL,
         );
     }),
-    kind(
+    Kind::repeat(
         "munmap",
         "N",
         "N of the kept mappings unmapped, newest first",
         |s, _| unmap(s),
     ),
-    kind(
+    Kind::repeat(
         "munmap-fail",
         "N",
         "N munmap of an odd address: EINVAL",
@@ -62,38 +48,38 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind(
+    Kind::repeat(
         "mremap",
         "N",
         "N resizes of the newest mapping: one page more, one less, and so on",
         |s, _| remap(s),
     ),
-    kind("mremap-fail", "N", "N mremap of nothing: EFAULT", |_, _| {
+    Kind::repeat("mremap-fail", "N", "N mremap of nothing: EFAULT", |_, _| {
         check_fails(
             "mremap",
             call(libc::SYS_mremap, [4096, 4096, 8192, 0, 0, 0]),
             libc::EFAULT,
         );
     }),
-    kind(
+    Kind::repeat(
         "brk",
         "N:BYTES",
         "N moves of the break by BYTES, which may be negative; not in threads",
         |s, a| brk(s, a.bytes),
     ),
-    Kind {
-        name: "touch",
-        form: "BYTES",
-        help: "1 mmap of BYTES, each page written, kept",
-        run: Once(|s, a| touch(s, a.bytes)),
-    },
-    kind(
+    Kind::once(
+        "touch",
+        "BYTES",
+        "1 mmap of BYTES, each page written, kept",
+        |s, a| touch(s, a.bytes),
+    ),
+    Kind::repeat(
         "open",
         "N",
         "N openat of /dev/null, each followed by its close",
         |_, _| close(open(c"/dev/null", libc::O_RDONLY)),
     ),
-    kind(
+    Kind::repeat(
         "open-keep",
         "N",
         "N openat of /dev/null, kept open",
@@ -102,7 +88,7 @@ pub const KINDS: &[Kind] = &[
             s.descriptors.push(descriptor as i32);
         },
     ),
-    kind("open2", "N", "N openat2 and N close", |_, _| {
+    Kind::repeat("open2", "N", "N openat2 and N close", |_, _| {
         // SAFETY: all zeros is a valid value of this plain structure.
         let how: libc::open_how = unsafe { mem::zeroed() };
         let size = size_of_val(&how) as i64;
@@ -114,7 +100,7 @@ pub const KINDS: &[Kind] = &[
             ),
         ));
     }),
-    kind(
+    Kind::repeat(
         "open-fail",
         "N",
         "N openat of what is not there: ENOENT",
@@ -126,7 +112,7 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind(
+    Kind::repeat(
         "open-fail-dir",
         "N",
         "N openat of / for writing: EISDIR",
@@ -141,7 +127,7 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind(
+    Kind::repeat(
         "close-kept",
         "N",
         "N of the kept descriptors closed, newest first",
@@ -149,14 +135,14 @@ pub const KINDS: &[Kind] = &[
             close(s.descriptors.pop().unwrap_or(-1).into());
         },
     ),
-    kind("close-fail", "N", "N close of -1: EBADF", |_, _| {
+    Kind::repeat("close-fail", "N", "N close of -1: EBADF", |_, _| {
         check_fails(
             "close",
             call(libc::SYS_close, [-1, 0, 0, 0, 0, 0]),
             libc::EBADF,
         )
     }),
-    kind(
+    Kind::repeat(
         "close-range",
         "N",
         "N close_range over descriptors that are not open",
@@ -168,13 +154,13 @@ pub const KINDS: &[Kind] = &[
             )
         },
     ),
-    kind("dup", "N", "N dup and N close", |_, _| {
+    Kind::repeat("dup", "N", "N dup and N close", |_, _| {
         made("dup", libc::SYS_dup, [2, 0, 0, 0, 0, 0])
     }),
-    kind("dup3", "N", "N dup3 and N close", |_, _| {
+    Kind::repeat("dup3", "N", "N dup3 and N close", |_, _| {
         made("dup3", libc::SYS_dup3, [2, own_descriptor(), 0, 0, 0, 0])
     }),
-    kind(
+    Kind::repeat(
         "dup-fcntl",
         "N",
         "N fcntl(F_DUPFD_CLOEXEC) and N close",
@@ -186,17 +172,17 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind("dup-fail", "N", "N dup of -1: EBADF", |_, _| {
+    Kind::repeat("dup-fail", "N", "N dup of -1: EBADF", |_, _| {
         check_fails("dup", call(libc::SYS_dup, [-1, 0, 0, 0, 0, 0]), libc::EBADF)
     }),
-    kind("socket", "N", "N socket (UDP) and N close", |_, _| {
+    Kind::repeat("socket", "N", "N socket (UDP) and N close", |_, _| {
         made(
             "socket",
             libc::SYS_socket,
             [libc::AF_INET.into(), libc::SOCK_DGRAM.into(), 0, 0, 0, 0],
         );
     }),
-    kind(
+    Kind::repeat(
         "socket-fail",
         "N",
         "N socket of no family: EAFNOSUPPORT",
@@ -208,38 +194,38 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind("socketpair", "N", "N socketpair and 2N close", |_, _| {
+    Kind::repeat("socketpair", "N", "N socketpair and 2N close", |_, _| {
         pair("socketpair", libc::SYS_socketpair, |to| [1, 1, 0, to, 0, 0])
     }),
-    kind("accept-fail", "N", "N accept4 of -1: EBADF", |_, _| {
+    Kind::repeat("accept-fail", "N", "N accept4 of -1: EBADF", |_, _| {
         check_fails(
             "accept4",
             call(libc::SYS_accept4, [-1, 0, 0, 0, 0, 0]),
             libc::EBADF,
         );
     }),
-    Kind {
-        name: "accept",
-        form: "N",
-        help: "1 socket; N times 1 socket, 1 accept4 and 2 close; 1 close",
-        run: Once(|_, a| accept(a.n)),
-    },
-    kind("pipe", "N", "N pipe2 and 2N close", |_, _| {
+    Kind::once(
+        "accept",
+        "N",
+        "1 socket; N times 1 socket, 1 accept4 and 2 close; 1 close",
+        |_, a| accept(a.n),
+    ),
+    Kind::repeat("pipe", "N", "N pipe2 and 2N close", |_, _| {
         pair("pipe2", libc::SYS_pipe2, |to| [to, 0, 0, 0, 0, 0])
     }),
-    kind(
+    Kind::repeat(
         "eventfd",
         "N",
         "N eventfd2 and N close (kind other)",
         |_, _| made("eventfd2", libc::SYS_eventfd2, [0; 6]),
     ),
-    kind(
+    Kind::repeat(
         "epoll",
         "N",
         "N epoll_create1 and N close (kind other)",
         |_, _| made("epoll_create1", libc::SYS_epoll_create1, [0; 6]),
     ),
-    kind(
+    Kind::repeat(
         "timerfd",
         "N",
         "N timerfd_create and N close (kind other)",
@@ -251,7 +237,7 @@ pub const KINDS: &[Kind] = &[
             )
         },
     ),
-    kind(
+    Kind::repeat(
         "memfd",
         "N",
         "N memfd_create and N close (kind other)",
@@ -263,13 +249,13 @@ pub const KINDS: &[Kind] = &[
             )
         },
     ),
-    kind(
+    Kind::repeat(
         "inotify",
         "N",
         "N inotify_init1 and N close (kind other)",
         |_, _| made("inotify_init1", libc::SYS_inotify_init1, [0; 6]),
     ),
-    kind(
+    Kind::repeat(
         "signalfd",
         "N",
         "N signalfd4 and N close (kind other)",
@@ -282,7 +268,7 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    kind(
+    Kind::repeat(
         "pidfd",
         "N",
         "N pidfd_open of itself and N close (kind other)",
@@ -291,13 +277,13 @@ pub const KINDS: &[Kind] = &[
             made("pidfd_open", libc::SYS_pidfd_open, [me, 0, 0, 0, 0, 0]);
         },
     ),
-    kind(
+    Kind::repeat(
         "fork",
         "N",
         "N children that end at once, each waited for",
         |_, _| wait(fork(|| ())),
     ),
-    kind(
+    Kind::repeat(
         "uncounted",
         "N",
         "N getppid: a call that nobody counts",

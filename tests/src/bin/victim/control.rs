@@ -5,26 +5,12 @@ use std::io::Write as _;
 use crate::{
     ops::{Arguments, Kind, Run},
     raw::{call, close, exit, fork, open},
-    state::{State, check},
+    state::check,
 };
-
-const fn once(
-    name: &'static str,
-    form: &'static str,
-    help: &'static str,
-    run: fn(&mut State, &Arguments),
-) -> Kind {
-    Kind {
-        name,
-        form,
-        help,
-        run: Run::Once(run),
-    }
-}
 
 /// Their table.
 pub const KINDS: &[Kind] = &[
-    once(
+    Kind::once(
         "thread",
         "N",
         "N threads that end at once, each joined; their stacks are libc's mmaps",
@@ -36,58 +22,53 @@ pub const KINDS: &[Kind] = &[
             }
         },
     ),
-    once(
+    Kind::once(
         "write",
         "N:BYTES:PATH",
         "1 openat (made, emptied), N writes of BYTES, 1 close",
         |_, a| transfer(a, libc::SYS_write),
     ),
-    once(
+    Kind::once(
         "write-sync",
         "N:BYTES:PATH",
         "as write, and 1 fdatasync before the close",
         |_, a| transfer(a, libc::SYS_fdatasync),
     ),
-    once(
+    Kind::once(
         "read",
         "N:BYTES:PATH",
         "1 openat, N reads of BYTES, 1 close",
         |_, a| transfer(a, libc::SYS_read),
     ),
-    once(
+    Kind::once(
         "spin",
         "MS",
         "MS milliseconds of this thread's CPU time",
         |_, a| spin(a.n),
     ),
-    once("sleep", "MS", "1 sleep of MS milliseconds", |_, a| {
+    Kind::once("sleep", "MS", "1 sleep of MS milliseconds", |_, a| {
         sleep(a.n)
     }),
-    Kind {
-        name: "yield",
-        form: "N",
-        help: "N sched_yield",
-        run: Run::Repeat(|_, _| {
-            call(libc::SYS_sched_yield, [0; 6]);
-        }),
-    },
-    once("print-ready", "", "prints `ready PID`", |_, _| {
+    Kind::repeat("yield", "N", "N sched_yield", |_, _| {
+        call(libc::SYS_sched_yield, [0; 6]);
+    }),
+    Kind::once("print-ready", "", "prints `ready PID`", |_, _| {
         print(b"ready", call(libc::SYS_getpid, [0; 6]))
     }),
-    once(
+    Kind::once(
         "wait",
         "",
         "waits for one byte on stdin, or for its end",
         |_, _| wait_stdin(),
     ),
-    once("wait-stdin", "", "the same as wait", |_, _| wait_stdin()),
-    once(
+    Kind::once("wait-stdin", "", "the same as wait", |_, _| wait_stdin()),
+    Kind::once(
         "zombie",
         "",
         "1 fork of a child that ends and is never waited for; prints `zombie PID`",
         |_, _| print(b"zombie", fork(|| ())),
     ),
-    once(
+    Kind::once(
         "name",
         "NAME",
         "gives this thread a name of any bytes",
@@ -101,7 +82,7 @@ pub const KINDS: &[Kind] = &[
             );
         },
     ),
-    once(
+    Kind::once(
         "statfs",
         "PATH",
         "1 statfs, and waits for the answer whatever comes",
@@ -111,14 +92,14 @@ pub const KINDS: &[Kind] = &[
             check("statfs", call(libc::SYS_statfs, [path, room, 0, 0, 0, 0]));
         },
     ),
-    once(
+    Kind::once(
         "exec",
         "PATH",
         "becomes the program PATH, without arguments",
         |_, a| exec(a),
     ),
-    once("exit", "CODE", "ends with this status", |_, a| exit(a.n)),
-    once(
+    Kind::once("exit", "CODE", "ends with this status", |_, a| exit(a.n)),
+    Kind::once(
         "kill",
         "SIGNAL",
         "sends itself a signal, by number or as SIGKILL",

@@ -18,18 +18,18 @@ pub const KINDS: &[Kind] = &[
         help: "the rest of the list in a second thread; the first ends with CODE before that; 1 openat, 1 close",
         run: Run::Rest(leader_exit),
     },
-    Kind {
-        name: "exit-thread",
-        form: "CODE",
-        help: "ends this thread alone, with this status",
-        run: Run::Once(|_, a| exit_thread(a.n)),
-    },
-    Kind {
-        name: "exec-thread",
-        form: "N:PATH",
-        help: "N threads spin 10 ms and sleep; one more becomes the program PATH, as exec does",
-        run: Run::Once(|_, a| exec_thread(a)),
-    },
+    Kind::once(
+        "exit-thread",
+        "CODE",
+        "ends this thread alone, with this status",
+        |_, a| exit_thread(a.n),
+    ),
+    Kind::once(
+        "exec-thread",
+        "N:PATH",
+        "N threads spin 10 ms and sleep; one more becomes the program PATH, as exec does",
+        |_, a| exec_thread(a),
+    ),
     Kind {
         name: "vfork",
         form: "N",

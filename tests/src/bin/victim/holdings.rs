@@ -8,39 +8,25 @@ use std::{
 
 use crate::{
     load::must,
-    ops::{Arguments, Kind, Run},
+    ops::Kind,
     raw::{PAGE, READ_WRITE, brk, call, close, open},
-    state::{State, check},
+    state::check,
 };
-
-const fn once(
-    name: &'static str,
-    form: &'static str,
-    help: &'static str,
-    run: fn(&mut State, &Arguments),
-) -> Kind {
-    Kind {
-        name,
-        form,
-        help,
-        run: Run::Once(run),
-    }
-}
 
 /// Their table.
 pub const KINDS: &[Kind] = &[
-    once("listen", "N", "N TCP sockets that listen, kept", |_, a| {
+    Kind::once("listen", "N", "N TCP sockets that listen, kept", |_, a| {
         for _ in 0..a.n {
             forget(listener("127.0.0.1:0"));
         }
     }),
-    once(
+    Kind::once(
         "connect",
         "N",
         "1 TCP socket that listens (IPv6), N connections to it, both ends, kept",
         |_, a| connect(a.n, forget),
     ),
-    once(
+    Kind::once(
         "half-close",
         "N",
         "as connect; of each connection the end that asked for it has shut down its sending",
@@ -51,7 +37,7 @@ pub const KINDS: &[Kind] = &[
             });
         },
     ),
-    once(
+    Kind::once(
         "bind-udp",
         "N",
         "N UDP sockets bound to a port, kept",
@@ -61,7 +47,7 @@ pub const KINDS: &[Kind] = &[
             }
         },
     ),
-    once(
+    Kind::once(
         "share",
         "BYTES",
         "1 mmap of BYTES shared and of no file, each page written",
@@ -70,7 +56,7 @@ pub const KINDS: &[Kind] = &[
             write_pages(mmap(a.bytes, READ_WRITE, shared, -1), a.bytes);
         },
     ),
-    once(
+    Kind::once(
         "map-file",
         "BYTES:PATH",
         "1 openat, 1 private mmap of BYTES of the file PATH, each page read, 1 close",
@@ -85,7 +71,7 @@ pub const KINDS: &[Kind] = &[
             close(file);
         },
     ),
-    once(
+    Kind::once(
         "heap",
         "BYTES",
         "1 brk up by BYTES, each page written",
@@ -95,7 +81,7 @@ pub const KINDS: &[Kind] = &[
             write_pages(start, a.bytes);
         },
     ),
-    once("stack", "BYTES", "BYTES of the stack written", |_, a| {
+    Kind::once("stack", "BYTES", "BYTES of the stack written", |_, a| {
         descend(a.bytes);
     }),
 ];

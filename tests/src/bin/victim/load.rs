@@ -9,18 +9,18 @@ use std::{
 
 use crate::{
     control::{sleep, spin},
-    ops::{Arguments, Kind, Run},
+    ops::{Arguments, Kind},
     raw::{MAP, READ_WRITE, call, close, fork, open, wait},
     state::check,
 };
 
 /// Their table.
 pub const KINDS: &[Kind] = &[
-    Kind {
-        name: "map-pairs",
-        form: "N:BYTES",
-        help: "N times 1 mmap of BYTES and 1 munmap of it",
-        run: Run::Repeat(|_, a| {
+    Kind::repeat(
+        "map-pairs",
+        "N:BYTES",
+        "N times 1 mmap of BYTES and 1 munmap of it",
+        |_, a| {
             let address = check(
                 "mmap",
                 call(libc::SYS_mmap, [0, a.bytes, READ_WRITE, MAP, -1, 0]),
@@ -29,42 +29,42 @@ pub const KINDS: &[Kind] = &[
                 "munmap",
                 call(libc::SYS_munmap, [address, a.bytes, 0, 0, 0, 0]),
             );
-        }),
-    },
-    Kind {
-        name: "run",
-        form: "N:PATH",
-        help: "N times the program PATH, spawned as libc does and waited for",
-        run: Run::Once(run),
-    },
-    Kind {
-        name: "sleepers",
-        form: "N",
-        help: "N forks of children that sleep until this one ends",
-        run: Run::Repeat(|_, _| {
+        },
+    ),
+    Kind::once(
+        "run",
+        "N:PATH",
+        "N times the program PATH, spawned as libc does and waited for",
+        run,
+    ),
+    Kind::repeat(
+        "sleepers",
+        "N",
+        "N forks of children that sleep until this one ends",
+        |_, _| {
             child(|| {
                 call(libc::SYS_ppoll, [0; 6]);
             });
-        }),
-    },
-    Kind {
-        name: "workers",
-        form: "N",
-        help: "N forks of children that map, open and run a little until this one ends",
-        run: Run::Repeat(|_, _| child(work)),
-    },
-    Kind {
-        name: "tcp",
-        form: "BYTES",
-        help: "BYTES over loopback to a child, half by write and half by sendfile",
-        run: Run::Once(|_, a| tcp(a)),
-    },
-    Kind {
-        name: "udp",
-        form: "N:BYTES",
-        help: "N datagrams of BYTES over loopback (IPv6) to a child, who answers each with 1 byte",
-        run: Run::Once(|_, a| udp(a)),
-    },
+        },
+    ),
+    Kind::repeat(
+        "workers",
+        "N",
+        "N forks of children that map, open and run a little until this one ends",
+        |_, _| child(work),
+    ),
+    Kind::once(
+        "tcp",
+        "BYTES",
+        "BYTES over loopback to a child, half by write and half by sendfile",
+        |_, a| tcp(a),
+    ),
+    Kind::once(
+        "udp",
+        "N:BYTES",
+        "N datagrams of BYTES over loopback (IPv6) to a child, who answers each with 1 byte",
+        |_, a| udp(a),
+    ),
 ];
 
 /// A child that does this again and again, until we have ended.

@@ -23,12 +23,49 @@ pub struct Kind {
     pub run: Run,
 }
 
+impl Kind {
+    /// One that is done as often as N says.
+    pub const fn repeat(
+        name: &'static str,
+        form: &'static str,
+        help: &'static str,
+        run: Call,
+    ) -> Self {
+        let run = Run::Repeat(run);
+        Self {
+            name,
+            form,
+            help,
+            run,
+        }
+    }
+
+    /// One that is done once, with its numbers.
+    pub const fn once(
+        name: &'static str,
+        form: &'static str,
+        help: &'static str,
+        run: Call,
+    ) -> Self {
+        let run = Run::Once(run);
+        Self {
+            name,
+            form,
+            help,
+            run,
+        }
+    }
+}
+
+/// What does an operation.
+pub type Call = fn(&mut State, &Arguments);
+
 /// How an operation is carried out.
 pub enum Run {
     /// This, as often as N says.
-    Repeat(fn(&mut State, &Arguments)),
+    Repeat(Call),
     /// This, once, with its numbers.
-    Once(fn(&mut State, &Arguments)),
+    Once(Call),
     /// The rest of the list in N children, one after the other; the parent then ends.
     Children,
     /// The rest of the list in N threads at once; the program then ends.

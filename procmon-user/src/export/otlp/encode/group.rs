@@ -3,15 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Metric, NumberDataPoint, Sum, number_data_point,
-};
 use prost::Message as _;
 
 use super::delta::{Last, is_delta, since};
-use super::series::{NO_RECORDED_VALUE, SeriesId, SeriesSet, Stamp, begin};
-use super::{Encoder, Instrument, PROCESS, Source, Value};
+use super::series::{SeriesId, SeriesSet, Stamp};
+use super::{Encoder, PROCESS, Source, Value};
 use crate::metrics::group::GROUP;
 use crate::shape::{Group, View};
 
@@ -112,73 +108,31 @@ impl Encoder {
             };
             (row.read)(&reading, &mut point);
         }
-        let own = own_metrics(Some(group), tracked.start_unix_ns, time_unix_ns);
-        self.write_group(&tracked.resource, &own)
+        let stamp = Stamp {
+            start_unix_ns: tracked.start_unix_ns,
+            time_unix_ns,
+        };
+        for (index, row) in GROUP.iter().enumerate() {
+            let mut point = |_: &[(&'static str, &str)], value: Value<'_>| {
+                self.message.push_of_group(index, stamp, Some(value));
+            };
+            (row.read)(&group.own_reading(), &mut point);
+        }
+        self.write(&tracked.resource)
     }
 
     /// Says of every series that a group ever sent that it has ended.
     fn group_end(&mut self, tracked: &TrackedGroup, time_unix_ns: u64) {
+        let stamp = Stamp {
+            start_unix_ns: tracked.start_unix_ns,
+            time_unix_ns,
+        };
         for id in tracked.sent.by_row(&self.series) {
-            let stamp = Stamp {
-                start_unix_ns: tracked.start_unix_ns,
-                time_unix_ns,
-            };
             self.message.push(&self.series, id, stamp, None);
         }
-        let own = own_metrics(None, tracked.start_unix_ns, time_unix_ns);
-        self.write_group(&tracked.resource, &own);
+        for index in 0..GROUP.len() {
+            self.message.push_of_group(index, stamp, None);
+        }
+        self.write(&tracked.resource);
     }
-
-    /// Writes the message and these metrics under a resource, and empties it.
-    fn write_group(&mut self, resource: &[u8], own: &[Metric]) -> u64 {
-        let (scope, points) = self.message.complete();
-        let mut scope = scope.to_vec();
-        for metric in own {
-            begin(2, metric.encoded_len(), &mut scope);
-            metric.encode_raw(&mut scope);
-        }
-        let points = points + own.len() as u64;
-        self.writer.write(resource, &scope, points);
-        self.message.clear();
-        points
-    }
-}
-
-/// The metrics of the group table, one point each; without a group, their ends.
-fn own_metrics(group: Option<&Group>, start_unix_ns: u64, time_unix_ns: u64) -> Vec<Metric> {
-    let metric = |row: &crate::metrics::Metric<crate::metrics::GroupRead>| {
-        let mut value = None;
-        if let Some(group) = group {
-            let mut take = |_: &[(&'static str, &str)], read: Value<'_>| {
-                if let Value::Int(read) = read {
-                    let read = i64::try_from(read).unwrap_or(i64::MAX);
-                    value = Some(number_data_point::Value::AsInt(read));
-                }
-            };
-            (row.read)(&group.own_reading(), &mut take);
-        }
-        let point = NumberDataPoint {
-            start_time_unix_nano: start_unix_ns,
-            time_unix_nano: time_unix_ns,
-            flags: if value.is_none() {
-                NO_RECORDED_VALUE
-            } else {
-                0
-            },
-            value,
-            ..NumberDataPoint::default()
-        };
-        Metric {
-            name: row.name.to_owned(),
-            description: row.description.to_owned(),
-            unit: row.unit.to_owned(),
-            data: Some(Data::Sum(Sum {
-                data_points: vec![point],
-                aggregation_temporality: AggregationTemporality::Cumulative.into(),
-                is_monotonic: row.instrument == Instrument::Counter,
-            })),
-            ..Metric::default()
-        }
-    };
-    GROUP.iter().map(metric).collect()
 }

@@ -3,9 +3,9 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Metric,
-    NumberDataPoint, ScopeMetrics, Sum, exponential_histogram_data_point::Buckets,
-    number_data_point,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint,
+    Metric as OtlpMetric, NumberDataPoint, ScopeMetrics, Sum,
+    exponential_histogram_data_point::Buckets,
 };
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
@@ -13,12 +13,13 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use super::SCHEMA_URL;
 use super::delta::is_delta;
 use crate::export::otlp::settings::Temporality;
+use crate::metrics::group::GROUP;
 use crate::metrics::process::PROCESS;
-use crate::metrics::{Instrument, Value};
+use crate::metrics::{Instrument, Metric, Value};
 use crate::process::Histogram;
 
 /// OTLP's flag "no recorded value": the series has ended.
-pub const NO_RECORDED_VALUE: u32 = 1;
+const NO_RECORDED_VALUE: u32 = 1;
 
 /// A row of the catalogue with one set of attribute values, whatever process
 /// it is of. Small and dense, so that what a process sent fits into few bits.
@@ -91,8 +92,13 @@ impl Known {
                 .attributes
                 .iter()
                 .zip(attributes)
-                .all(|((key, value), (k, v))| key == k && **value == **v)
+                .all(|((key, value), (k, v))| is_same_key(key, k) && **value == **v)
     }
+}
+
+/// Keys are literals: most are told apart by where they stand.
+fn is_same_key(a: &'static str, b: &'static str) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 impl SeriesId {
@@ -149,6 +155,7 @@ pub struct Stamp {
 /// other, so nothing but lengths has to be worked out.
 #[derive(Debug)]
 pub struct Message {
+    /// Those of processes, then those of groups.
     rows: Vec<Row>,
     /// The scope and its schema, without metrics.
     scope: Vec<u8>,
@@ -186,8 +193,8 @@ impl Message {
         }
         .encode_to_vec();
         Self {
-            rows: (0..PROCESS.len())
-                .map(|row| Row::new(row, temporality))
+            rows: (PROCESS.iter().map(|row| Row::new(row, temporality)))
+                .chain(GROUP.iter().map(|row| Row::new(row, temporality)))
                 .collect(),
             metrics: scope.clone(),
             scope,
@@ -201,18 +208,29 @@ impl Message {
     /// The points of a row come one after the other.
     pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Option<Value<'_>>) {
         let known = &series.all[id.index()];
-        if self.row != Some(known.row) {
-            self.complete_row();
-            self.row = Some(known.row);
-        }
-        self.points += 1;
+        self.turn_to(known.row);
         if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
             let point = histogram_point(stamp, value);
             push_point(&mut self.data, &point, &known.encoded);
         } else {
-            let point = number_point(stamp, value);
-            push_point(&mut self.data, &point, &known.encoded);
+            push_number(&mut self.data, stamp, value, &known.encoded);
         }
+    }
+
+    /// Puts in the point of a row of the group table: those have numbers, and
+    /// no attributes.
+    pub fn push_of_group(&mut self, row: usize, stamp: Stamp, value: Option<Value<'_>>) {
+        self.turn_to(PROCESS.len() + row);
+        push_number(&mut self.data, stamp, value, &[]);
+    }
+
+    /// A point of this row follows.
+    fn turn_to(&mut self, row: usize) {
+        if self.row != Some(row) {
+            self.complete_row();
+            self.row = Some(row);
+        }
+        self.points += 1;
     }
 
     /// The encoded `ScopeMetrics`, and how many points are in it.
@@ -257,8 +275,7 @@ fn push_point(data: &mut Vec<u8>, point: &impl prost::Message, attributes: &[u8]
 }
 
 impl Row {
-    fn new(row: usize, temporality: Temporality) -> Self {
-        let row = &PROCESS[row];
+    fn new<Read>(row: &Metric<Read>, temporality: Temporality) -> Self {
         let aggregation_temporality = if is_delta(temporality, row.instrument) {
             AggregationTemporality::Delta
         } else {
@@ -283,11 +300,11 @@ impl Row {
                 (10, histogram.encode_to_vec())
             }
         };
-        let head = Metric {
+        let head = OtlpMetric {
             name: row.name.to_owned(),
             description: row.description.to_owned(),
             unit: row.unit.to_owned(),
-            ..Metric::default()
+            ..OtlpMetric::default()
         };
         Self {
             head: head.encode_to_vec(),
@@ -325,25 +342,59 @@ fn encoded_attributes(row: usize, attributes: PointAttributes<'_>) -> Box<[u8]> 
     encoded.into_boxed_slice()
 }
 
-fn number_point(stamp: Stamp, value: Option<Value<'_>>) -> NumberDataPoint {
-    let number = value.and_then(|value| match value {
+/// Puts a `NumberDataPoint` and its attributes. There are so many of them that
+/// this is done by hand: all of its fields but the attributes have one length.
+fn push_number(data: &mut Vec<u8>, stamp: Stamp, value: Option<Value<'_>>, attributes: &[u8]) {
+    let mut point = Fields::default();
+    if stamp.start_unix_ns != 0 {
+        point.put(field::START, stamp.start_unix_ns);
+    }
+    point.put(field::TIME, stamp.time_unix_ns);
+    match value {
+        Some(Value::Float(value)) => point.put(field::AS_DOUBLE, value.to_bits()),
         // OTLP has no unsigned integers; nothing real is that large.
-        Value::Int(value) => Some(number_data_point::Value::AsInt(
-            i64::try_from(value).unwrap_or(i64::MAX),
-        )),
-        Value::Float(value) => Some(number_data_point::Value::AsDouble(value)),
-        Value::Histogram(_) => None,
-    });
-    NumberDataPoint {
-        start_time_unix_nano: stamp.start_unix_ns,
-        time_unix_nano: stamp.time_unix_ns,
-        flags: if number.is_none() {
-            NO_RECORDED_VALUE
-        } else {
-            0
-        },
-        value: number,
-        ..NumberDataPoint::default()
+        Some(Value::Int(value)) => point.put(field::AS_INT, value.min(i64::MAX as u64)),
+        Some(Value::Histogram(_)) | None => point.flag(NO_RECORDED_VALUE as u8),
+    }
+    let point = point.bytes();
+    begin(1, point.len() + attributes.len(), data);
+    data.extend_from_slice(point);
+    data.extend_from_slice(attributes);
+}
+
+/// The keys of `NumberDataPoint`'s fields: number and wire type (metrics.proto
+/// of OTLP 1.x).
+mod field {
+    pub const START: u8 = 2 << 3 | 1;
+    pub const TIME: u8 = 3 << 3 | 1;
+    pub const AS_DOUBLE: u8 = 4 << 3 | 1;
+    pub const AS_INT: u8 = 6 << 3 | 1;
+    pub const FLAGS: u8 = 8 << 3;
+}
+
+/// Fields of a message, one after the other: three of eight bytes at most.
+#[derive(Default)]
+struct Fields {
+    bytes: [u8; 3 * 9],
+    len: usize,
+}
+
+impl Fields {
+    fn put(&mut self, key: u8, value: u64) {
+        let place = &mut self.bytes[self.len..self.len + 9];
+        place[0] = key;
+        place[1..].copy_from_slice(&value.to_le_bytes());
+        self.len += 9;
+    }
+
+    /// Flags below 128, as a varint of one byte.
+    fn flag(&mut self, flags: u8) {
+        self.bytes[self.len..self.len + 2].copy_from_slice(&[field::FLAGS, flags]);
+        self.len += 2;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -372,4 +423,46 @@ fn buckets(histogram: &Histogram) -> Option<Buckets> {
         offset: Histogram::OFFSET + i32::try_from(first).expect("few buckets"),
         bucket_counts: histogram.buckets[first..=last].to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+
+    use super::*;
+
+    #[test]
+    fn a_point_written_by_hand_is_the_one_that_prost_reads() {
+        let stamps = [(0, 7), (5, u64::MAX)].map(|(start_unix_ns, time_unix_ns)| Stamp {
+            start_unix_ns,
+            time_unix_ns,
+        });
+        let values = [
+            (Some(Value::Int(0)), Some(Number::AsInt(0))),
+            (Some(Value::Int(u64::MAX)), Some(Number::AsInt(i64::MAX))),
+            (Some(Value::Float(-0.5)), Some(Number::AsDouble(-0.5))),
+            (None, None),
+        ];
+        let attributes = encoded_attributes(0, &[("cpu.mode", "user")]);
+        for stamp in stamps {
+            for (value, read) in &values {
+                let mut data = Vec::new();
+                push_number(&mut data, stamp, *value, &attributes);
+                let sum = Sum::decode(data.as_slice()).unwrap();
+                let [point] = sum.data_points.as_slice() else {
+                    panic!("{sum:?}");
+                };
+                assert_eq!(point.start_time_unix_nano, stamp.start_unix_ns);
+                assert_eq!(point.time_unix_nano, stamp.time_unix_ns);
+                assert_eq!(point.value, *read);
+                let flags = if value.is_none() {
+                    NO_RECORDED_VALUE
+                } else {
+                    0
+                };
+                assert_eq!(point.flags, flags);
+                assert_eq!(point.attributes[0].key, "cpu.mode");
+            }
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Batches that wait for the collector: bounded, in order, never in the way.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,48 +9,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+pub use crate::export::backoff::Backoff;
 use crate::export::otlp::encode::Batch;
 use crate::export::otlp::transport::{Accepted, Failure, Transport};
 use crate::metrics::ExporterHealth;
-
-/// How long to wait between tries.
-#[derive(Clone, Copy, Debug)]
-pub struct Backoff {
-    /// After the first failure.
-    pub first: Duration,
-    /// At most.
-    pub longest: Duration,
-    /// At most, once the end has been announced.
-    pub longest_at_end: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(250),
-            longest: Duration::from_secs(15),
-            longest_at_end: Duration::from_millis(500),
-        }
-    }
-}
-
-impl Backoff {
-    /// The wait after this many failures in a row: twice the one before, and
-    /// up to half of it less, so that many agents do not come back at once.
-    fn wait(&self, failures: u32, ending: bool) -> Duration {
-        let longest = if ending {
-            self.longest_at_end
-        } else {
-            self.longest
-        };
-        let wait = self
-            .first
-            .saturating_mul(1 << failures.saturating_sub(1).min(20))
-            .min(longest);
-        let share = RandomState::new().build_hasher().finish() % 500;
-        wait.mul_f64(1.0 - share as f64 / 1000.0)
-    }
-}
 
 /// Batches that wait while a network that works takes another.
 const AHEAD: usize = 1;

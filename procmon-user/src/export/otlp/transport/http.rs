@@ -38,7 +38,7 @@ impl HttpTransport {
     pub fn new(settings: &Settings) -> Result<Self, TransportError> {
         let secure = settings.endpoint.scheme_str() == Some("https");
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(settings, secure)?)
+            .with_tls_config(tls_config(&settings.endpoint, &settings.tls, secure)?)
             .https_or_http()
             .enable_http1()
             .build();

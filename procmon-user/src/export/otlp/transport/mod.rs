@@ -16,6 +16,7 @@ mod tls;
 
 pub use self::grpc::{GrpcTransport, endpoint, metadata};
 pub use self::http::HttpTransport;
+pub(in crate::export) use self::tls::tls_config;
 
 const AGENT: &str = concat!("procmon/", env!("CARGO_PKG_VERSION"));
 /// Most of an answer that is read.

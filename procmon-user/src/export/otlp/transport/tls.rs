@@ -6,18 +6,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::{TransportError, chain};
-use crate::export::otlp::settings::{Pem, Settings, Tls};
+use crate::export::otlp::settings::{Pem, Tls};
 
-/// How HTTP talks TLS, if it does.
-pub(super) fn tls_config(
-    settings: &Settings,
+/// How a client of `endpoint` talks TLS, if it does.
+pub(in crate::export) fn tls_config(
+    endpoint: &Uri,
+    tls: &Tls,
     secure: bool,
 ) -> Result<ClientConfig, TransportError> {
     let Tls {
         authority,
         identity,
-    } = &settings.tls;
-    let error = |error: rustls::Error| tls_error(&settings.endpoint, &error);
+    } = tls;
+    let error = |error: rustls::Error| tls_error(endpoint, &error);
     let mut roots = RootCertStore::empty();
     if secure {
         let authorities = match authority {

@@ -229,6 +229,10 @@ fn straight(line: &[Point], report: &mut Report) {
     );
 }
 
+/// How often procmon ticks, and the others are scraped: what comes right after
+/// the last finds caches that nothing else has used.
+const RHYTHM: Duration = Duration::from_secs(1);
+
 /// Means of some scrapes, after two that fill what is kept.
 fn scrapes(mut of: impl Scraper, effort: Effort, processes: usize) -> Result<Cost> {
     let times = effort.pick(if processes > 5_000 { 3 } else { 5 }, 1);
@@ -241,7 +245,9 @@ fn scrapes(mut of: impl Scraper, effort: Effort, processes: usize) -> Result<Cos
         interrupt::check()?;
         let begin = std::time::Instant::now();
         wire = of.scrape()?;
-        walls.push(begin.elapsed().as_secs_f64());
+        let took = begin.elapsed();
+        walls.push(took.as_secs_f64());
+        std::thread::sleep(RHYTHM.saturating_sub(took));
     }
     let used = usage::cpu_ns(of.pid())? - before;
     Ok(Cost {
