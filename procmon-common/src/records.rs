@@ -222,6 +222,8 @@ pub struct LeaderRecord {
     pub prev_stime: u64,
     /// RLIMIT_NOFILE, soft and hard.
     pub descriptor_limit: [u64; 2],
+    /// RLIMIT_AS, soft.
+    pub virtual_memory_limit: u64,
     /// `mm.rss_stat`: file, anonymous, swap, shared memory pages; may be negative.
     pub rss_pages: [i64; 4],
     /// `mm.total_vm`, pages.

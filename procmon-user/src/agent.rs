@@ -20,6 +20,7 @@ use crate::analysis::{Derived, History, Rates};
 use crate::collector::{Collector, Missed};
 use crate::frame::Frame;
 use crate::heap;
+use crate::heartbeat::{self, Heartbeat};
 use crate::shape::{Shaper, View};
 pub use change::Change;
 pub use consumers::{Consumer, spawn};
@@ -84,18 +85,18 @@ impl Agent {
     ) -> Result<Self> {
         let control = control.clone();
         let its_control = control.clone();
+        let heartbeat = views.heartbeats().of("collect");
         let thread = std::thread::Builder::new()
             .name("procmon-collect".to_owned())
             .spawn(move || {
                 let mut collector = collector;
                 let mut analysis = analysis;
-                let result = collect(
-                    &mut collector,
-                    schedule,
-                    &mut analysis,
-                    &views,
-                    &its_control,
-                );
+                let waiting = Waiting {
+                    control: &its_control,
+                    heartbeat: &heartbeat,
+                };
+                let result = collect(&mut collector, schedule, &mut analysis, &views, &waiting);
+                heartbeat.rest();
                 // The consumers end while the history is written.
                 drop(views);
                 analysis.finish();
@@ -123,12 +124,13 @@ fn collect(
     mut schedule: Schedule,
     analysis: &mut Analysis,
     views: &Views,
-    control: &Control,
+    waiting: &Waiting<'_>,
 ) -> Result<()> {
     let mut rates = Rates::default();
     let mut missed = Missed::default();
     let mut is_first = true;
     loop {
+        waiting.heartbeat.beat();
         missed.frames = views.dropped();
         let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
@@ -146,7 +148,7 @@ fn collect(
                     _ => return Ok(()),
                 },
             };
-            match wait(collector, until, control)? {
+            match waiting.wait(collector, until)? {
                 Waited::Due => break then,
                 Waited::Stopped => break Next::Last,
                 Waited::Change(change) => {
@@ -185,37 +187,49 @@ enum Waited {
     Change(Box<Change>),
 }
 
-/// Waits for the next tick, taking in ends and minding the overhead meanwhile.
-fn wait(collector: &mut Collector, due: Instant, control: &Control) -> Result<Waited> {
-    let wakeup = collector.wakeup();
-    let mut grace = None;
-    loop {
-        match control.order() {
-            Order::Run => {}
-            Order::Stop => return Ok(Waited::Stopped),
-            Order::Finish(pid) => {
-                let until = *grace.get_or_insert_with(|| control.grace());
-                if collector.has_ended(pid) {
-                    return Ok(Waited::Stopped);
-                }
-                if Instant::now() >= until {
-                    warn!("the end of the command was not seen: its totals may be short");
-                    return Ok(Waited::Stopped);
+/// What ends a wait, and shows that whoever waits lives.
+struct Waiting<'a> {
+    control: &'a Control,
+    heartbeat: &'a Heartbeat,
+}
+
+impl Waiting<'_> {
+    /// Waits until then, taking in ends and minding the overhead meanwhile.
+    fn wait(&self, collector: &mut Collector, due: Instant) -> Result<Waited> {
+        let wakeup = collector.wakeup();
+        let mut grace = None;
+        loop {
+            self.heartbeat.beat();
+            match self.control.order() {
+                Order::Run => {}
+                Order::Stop => return Ok(Waited::Stopped),
+                Order::Finish(pid) => {
+                    let until = *grace.get_or_insert_with(|| self.control.grace());
+                    if collector.has_ended(pid) {
+                        return Ok(Waited::Stopped);
+                    }
+                    if Instant::now() >= until {
+                        warn!("the end of the command was not seen: its totals may be short");
+                        return Ok(Waited::Stopped);
+                    }
                 }
             }
-        }
-        if let Some(change) = control.take_change() {
-            return Ok(Waited::Change(change));
-        }
-        let until = grace.map_or(due, |grace: Instant| grace.min(due));
-        match control.wait(until.min(collector.overhead_due()), wakeup)? {
-            Wake::Due if Instant::now() < until => collector.mind_overhead()?,
-            Wake::Due if grace.is_none() => return Ok(Waited::Due),
-            Wake::Due | Wake::Told => {}
-            Wake::Events => {
-                collector.absorb();
-                if collector.ended() {
-                    return Ok(Waited::Stopped);
+            if let Some(change) = self.control.take_change() {
+                return Ok(Waited::Change(change));
+            }
+            let until = grace.map_or(due, |grace: Instant| grace.min(due));
+            let wake = until
+                .min(collector.overhead_due())
+                .min(Instant::now() + heartbeat::EVERY);
+            match self.control.wait(wake, wakeup)? {
+                Wake::Due if Instant::now() < until => collector.mind_overhead()?,
+                Wake::Due if grace.is_none() => return Ok(Waited::Due),
+                Wake::Due | Wake::Told => {}
+                Wake::Events => {
+                    collector.absorb();
+                    if collector.ended() {
+                        return Ok(Waited::Stopped);
+                    }
                 }
             }
         }

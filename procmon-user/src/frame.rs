@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use procmon_common::Loss;
 
-use crate::process::{ProcessId, ProcessSample};
+use crate::kernel::ProbeStatus;
+use crate::process::{Basics, ProcessId, ProcessSample};
 use crate::rollup::Exited;
 
 /// Everything that was read at one tick. Immutable; shared by all consumers.
@@ -100,12 +101,13 @@ pub struct Filesystem {
     pub reserved: u64,
 }
 
-/// A change of a probe's state: the event `procmon.probe.state_changed`.
+/// How a probe does; of one whose state has changed, the event
+/// `procmon.probe.state_changed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeChange {
+pub struct ProbeHealth {
     /// `procmon.probe`.
     pub probe: &'static str,
-    /// `procmon.probe.state` from now on.
+    /// `procmon.probe.state`: active, degraded, unsupported, failed or detached.
     pub state: &'static str,
     /// Why; `None` for an active one.
     pub reason: Option<String>,
@@ -125,11 +127,10 @@ pub struct ProbeRuns {
 /// How procmon itself does: the source of `procmon.agent.*`.
 #[derive(Clone, Debug, Default)]
 pub struct AgentHealth {
-    /// (probe, state): active, degraded, unsupported, failed or detached. One
-    /// that is switched off by the configuration is not among them.
-    pub probes: Vec<(&'static str, &'static str)>,
+    /// Every probe but those that the configuration switches off.
+    pub probes: Vec<ProbeHealth>,
     /// Probes whose state has changed since the last frame.
-    pub changes: Vec<ProbeChange>,
+    pub changes: Vec<ProbeHealth>,
     /// Runs of the probes' programs while they were measured, 1 s in 30.
     pub probe_runs: Vec<ProbeRuns>,
     /// What procmon took in the last 30 s, its programs and the agent, in
@@ -147,10 +148,18 @@ pub struct AgentHealth {
     pub frames_dropped: u64,
     /// (field, errno name, count): values that could not be read.
     pub read_errors: Vec<(&'static str, &'static str, u64)>,
-    /// procmon's own CPU time.
-    pub cpu_ns: u64,
-    /// procmon's own resident set, bytes.
-    pub memory_bytes: u64,
+    /// procmon's own process.
+    pub own: Basics,
+}
+
+impl From<&ProbeStatus> for ProbeHealth {
+    fn from(status: &ProbeStatus) -> Self {
+        Self {
+            probe: status.probe.name,
+            state: status.state.name(),
+            reason: status.state.reason().map(str::to_owned),
+        }
+    }
 }
 
 impl AgentHealth {

@@ -16,6 +16,8 @@ pub mod config;
 pub mod export;
 pub mod frame;
 pub mod heap;
+pub mod heartbeat;
+pub mod http;
 pub mod kernel;
 pub mod metrics;
 pub mod nearest;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use procmon_common::counters::wait_bucket;
 use procmon_common::{Counter, Operation};
 
 use crate::process::{Histogram, ProcessSample, Switch, Switches};
@@ -87,8 +86,7 @@ impl Exited {
         group.disk[0] += totals.disk_read_bytes.unwrap_or(0);
         group.disk[1] += totals.disk_write_bytes.unwrap_or(0);
         if let Some(ns) = totals.uptime_ns {
-            group.lifetime.buckets[wait_bucket(ns)] += 1;
-            group.lifetime.sum_ns += ns;
+            group.lifetime.record(ns);
         }
         let Some(probes) = &sample.probes else {
             return;

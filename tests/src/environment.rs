@@ -15,6 +15,8 @@ pub const VICTIM: &str = "VICTIM_BIN";
 pub const ROTEL: &str = "ROTEL_BIN";
 /// mockotlpserver; `missing: reason` where it could not be had.
 pub const MOCK: &str = "MOCKOTLP_BIN";
+/// The root folder of Debian's prometheus; `missing: reason` where it could not be had.
+pub const PROMETHEUS: &str = "PROMETHEUS_ROOT";
 /// The folder mosquitto was unpacked into; `missing: reason` where it could not be had.
 pub const MOSQUITTO: &str = "MOSQUITTO_ROOT";
 /// strace; `missing: reason` where it could not be had.

@@ -17,7 +17,9 @@ use crate::{
 
 /// A procmon about to be started.
 ///
-/// The environment's own `OTEL_*` variables do not reach it.
+/// The environment's own `OTEL_*` variables do not reach it, and it serves nothing unless it is
+/// told where: there is one default address, which others may have. An empty
+/// [`LISTEN`](Self::LISTEN) takes that back.
 pub struct Procmon {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
@@ -26,6 +28,9 @@ pub struct Procmon {
 }
 
 impl Procmon {
+    /// The variable that says where to serve.
+    pub const LISTEN: &str = "PROCMON_HTTP_LISTEN";
+
     /// `procmon SUBCOMMAND`.
     pub fn new(subcommand: &str) -> Self {
         Self {
@@ -89,6 +94,9 @@ impl Procmon {
             if name.to_string_lossy().starts_with("OTEL_") {
                 command.env_remove(name);
             }
+        }
+        if self.arguments[0] != "config" {
+            command.env(Self::LISTEN, "off");
         }
         command
             .args(&self.arguments)

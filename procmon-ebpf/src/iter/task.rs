@@ -23,6 +23,8 @@ use crate::{atomic, members, process};
 const TASK_DEAD: u32 = 0x80;
 /// Index of RLIMIT_NOFILE (include/uapi/asm-generic/resource.h).
 const RLIMIT_NOFILE: usize = 7;
+/// Index of RLIMIT_AS (the same).
+const RLIMIT_AS: usize = 9;
 /// Words of the descriptor bitmap that are looked through: 16,384 descriptors.
 const BITMAP_WORDS: u32 = 256;
 
@@ -260,6 +262,7 @@ unsafe fn describe(record: *mut LeaderRecord, task: Object, tgid: u32, dead: boo
         let limits = address(signal, Field::SignalLimits);
         (*record).descriptor_limit[0] = load_at(limits, RLIMIT_NOFILE * 16);
         (*record).descriptor_limit[1] = load_at(limits, RLIMIT_NOFILE * 16 + 8);
+        (*record).virtual_memory_limit = load_at(limits, RLIMIT_AS * 16);
         let mut index = 0;
         while index < ThreadStat::COUNT {
             (*record).stats[index] = if dead { 0 } else { task_stat(task, index) };

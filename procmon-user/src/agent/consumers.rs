@@ -50,7 +50,9 @@ pub fn spawn<T: Send + 'static>(
                 match views.blocking_recv() {
                     Ok(view) => {
                         own.received();
-                        if consume(&mut keeps, &view).is_break() {
+                        let flow = consume(&mut keeps, &view);
+                        own.consumed();
+                        if flow.is_break() {
                             break;
                         }
                     }

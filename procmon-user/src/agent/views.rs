@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use log::warn;
 use tokio::sync::broadcast;
 
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::shape::View;
 
 /// How many views a consumer may be behind before it loses the oldest; a power
@@ -20,6 +21,7 @@ pub struct Views {
     way: broadcast::Sender<Arc<View>>,
     sent: Arc<AtomicU64>,
     consumers: Mutex<Vec<ConsumerHealth>>,
+    heartbeats: Heartbeats,
 }
 
 /// How a consumer does.
@@ -29,6 +31,7 @@ pub struct ConsumerHealth {
     pub name: &'static str,
     sent: Arc<AtomicU64>,
     progress: Arc<Progress>,
+    heartbeat: Heartbeat,
 }
 
 /// How far a consumer has come.
@@ -47,6 +50,7 @@ impl Default for Views {
             way: broadcast::channel(VIEWS).0,
             sent: Arc::default(),
             consumers: Mutex::default(),
+            heartbeats: Heartbeats::default(),
         }
     }
 }
@@ -61,6 +65,7 @@ impl Views {
             name,
             sent: Arc::clone(&self.sent),
             progress: Arc::default(),
+            heartbeat: self.heartbeats.of(name),
         };
         let mut consumers = self
             .consumers
@@ -70,8 +75,13 @@ impl Views {
         (self.way.subscribe(), health)
     }
 
+    /// The loops of the consumers, and whoever else is among them.
+    pub fn heartbeats(&self) -> &Heartbeats {
+        &self.heartbeats
+    }
+
     /// Sends a view to every consumer.
-    pub(super) fn send(&self, view: View) {
+    pub(crate) fn send(&self, view: View) {
         // Without a consumer nobody listens: that is no failure.
         let _ = self.way.send(Arc::new(view));
         self.sent.fetch_add(1, Ordering::SeqCst);
@@ -110,7 +120,13 @@ impl ConsumerHealth {
 
     /// It has received a view.
     pub(super) fn received(&self) {
+        self.heartbeat.beat();
         self.progress.received.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It is done with it.
+    pub(super) fn consumed(&self) {
+        self.heartbeat.rest();
     }
 
     /// It has noticed that it lost views.
@@ -122,6 +138,7 @@ impl ConsumerHealth {
     pub(super) fn end(&self) {
         let dropped = self.dropped();
         self.progress.lost.fetch_max(dropped, Ordering::SeqCst);
+        self.heartbeat.rest();
         self.progress.ended.store(true, Ordering::SeqCst);
     }
 }

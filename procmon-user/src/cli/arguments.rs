@@ -8,6 +8,7 @@ use clap::Args;
 use super::config::environment;
 use super::failure::Failure;
 use crate::config::{self, FilePath, Interval, Loaded, MaxSeries, ProfileChoice, Top};
+use crate::http::Listen;
 use crate::kernel::Sizes;
 use crate::shape::GroupBy;
 
@@ -52,6 +53,15 @@ pub struct Common {
     /// Write one JSON object a process and frame to this file, - for stdout (not with exec)
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+    /// Serve /metrics, /healthz and /readyz at this address, `off` for nowhere
+    ///
+    /// Without it `run` serves at 127.0.0.1:9464 if that is free, but for --count 1; exec does not
+    /// serve.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<Listen>,
+    /// Let other machines ask, at a --listen address they reach
+    #[arg(long)]
+    pub allow_remote: bool,
     #[command(flatten)]
     folding: Folding,
 }
@@ -102,6 +112,13 @@ impl Common {
         });
         loaded.flag("export.jsonl.file", file(&self.jsonl), |c, value| {
             c.export.jsonl.file = value;
+        });
+        loaded.flag("http.listen", self.listen.clone(), |c, value| {
+            c.http.listen = value;
+        });
+        let allow_remote = self.allow_remote.then_some(true);
+        loaded.flag("http.allow_remote", allow_remote, |c, value| {
+            c.http.allow_remote = value;
         });
         self.folding.apply(&mut loaded);
         let profile = self.profile.clone().map(ProfileChoice::Named);

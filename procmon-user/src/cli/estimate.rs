@@ -162,10 +162,12 @@ fn others(view: &View, history: bool) -> u64 {
         exporter: "otlp",
         ..ExporterHealth::default()
     };
+    let loops = ["collect", "otlp"].map(|name| (name, Duration::ZERO));
     let reading = AgentReading {
         health: &view.frame.agent,
         exporters: &[exporter],
         series_folded: view.series_folded(),
+        loops: &loops,
         history: history.then(HistoryHealth::default),
     };
     for row in AGENT {

@@ -17,6 +17,7 @@ use super::arguments::Common;
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
+use super::serving;
 use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Contract, Selection};
@@ -65,7 +66,12 @@ pub fn exec(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
             )));
         }
     }
-    let plan = Plan::new(&args.common, &loaded, false)?.without_default_report(export);
+    let http = serving::of_flag(&loaded).map_err(as_own)?;
+    let plan = Plan::new(&args.common, &loaded, false)?;
+    let plan = plan.without_default_report(export).serving(http);
+    if let Some(url) = plan.url() {
+        info!("{url}/metrics");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -7,6 +7,7 @@ use crate::collector::CollectError;
 use crate::config::ConfigError;
 use crate::export::otlp::{SettingsError, TransportError};
 use crate::export::sink::SinkError;
+use crate::http::BindError;
 
 /// A failure and its exit status.
 #[derive(Debug)]
@@ -75,6 +76,15 @@ impl From<CollectError> for Failure {
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
         Self::Usage(format!("{:#}", anyhow::Error::new(error)))
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Address { .. } => Self::Internal(error.into()),
+            _ => Self::Usage(error.to_string()),
+        }
     }
 }
 

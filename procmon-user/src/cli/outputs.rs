@@ -4,8 +4,8 @@
 use std::io::IsTerminal as _;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use log::{info, warn};
 use tokio::runtime::Handle;
@@ -13,22 +13,21 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::arguments::Common;
+use super::exporting::Exporting;
 use super::failure::Failure;
-use crate::agent::{self, Analysis, Consumer, ConsumerHealth, Keeper, Views};
+use super::otlp::Otlp;
+use super::serving;
+use crate::agent::{self, Analysis, Consumer, Keeper, Views};
 use crate::analysis::History;
 use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
-use crate::export::mqtt::{self, BrokerUrl, MqttExporter, MqttHealth};
-use crate::export::otlp::{
-    HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SettingsError,
-};
+use crate::export::mqtt::{self, BrokerUrl, MqttExporter};
+use crate::export::otlp::{HostIdentity, SHUTDOWN_DEADLINE, Settings, SettingsError};
 use crate::export::report::Report;
 use crate::export::sink::{Place, Sink, SinkError};
-use crate::metrics::ExporterHealth;
-use crate::proc::ProcRoot;
-use crate::proc::clock::{self, now_unix_ns};
+use crate::http::{Bound, Server};
+use crate::proc::{ProcRoot, clock};
 use crate::shape::Shaper;
-use crate::telemetry::Telemetry;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -37,6 +36,9 @@ pub struct Plan {
     jsonl: Option<Place>,
     otlp: Option<Settings>,
     mqtt: Option<mqtt::Settings>,
+    http: Option<Bound>,
+    /// Nobody has to read it for procmon to go on, unless it was asked for.
+    http_is_asked_for: bool,
     all: bool,
 }
 
@@ -61,7 +63,9 @@ impl Plan {
                 loaded.named("export.jsonl.file"),
             )));
         }
-        let nothing_else = export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none();
+        let http_is_asked_for = serving::is_asked_for(loaded);
+        let nothing_else =
+            export.jsonl.file.is_none() && otlp.is_none() && mqtt.is_none() && !http_is_asked_for;
         let report = match export.report.place() {
             Some(place) => Some(place),
             None if jsonl_on_stdout => None,
@@ -73,6 +77,8 @@ impl Plan {
             jsonl: export.jsonl.place(),
             otlp,
             mqtt,
+            http: None,
+            http_is_asked_for,
             all,
         })
     }
@@ -81,6 +87,17 @@ impl Plan {
     pub fn without_default_report(mut self, export: &Export) -> Self {
         self.report = export.report.place();
         self
+    }
+
+    /// Serves at an address that was taken.
+    pub fn serving(mut self, http: Option<Bound>) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// Where it is served, if it is.
+    pub fn url(&self) -> Option<String> {
+        self.http.as_ref().map(Bound::url)
     }
 
     /// What makes views for these outputs. A history is kept where it is asked
@@ -126,8 +143,9 @@ impl Plan {
 pub struct Outputs {
     report: Option<Consumer<()>>,
     jsonl: Option<Consumer<()>>,
-    otlp: Option<Consumer<Exporters>>,
+    otlp: Option<Consumer<Otlp>>,
     mqtt: Option<(Consumer<MqttExporter>, BrokerUrl)>,
+    http: Option<Server>,
     open: Arc<Open>,
 }
 
@@ -153,16 +171,6 @@ impl Open {
     }
 }
 
-/// What the OTLP consumer keeps.
-struct Exporters {
-    processes: OtlpExporter,
-    own: Telemetry,
-    health: OtlpHealth,
-    others: Arc<Mutex<Vec<ConsumerHealth>>>,
-    mqtt: Option<MqttHealth>,
-    endpoint: String,
-}
-
 impl Outputs {
     /// Opens what was planned. `interval` is how often procmon's own metrics
     /// are exported; `runtime` drives the network.
@@ -172,12 +180,13 @@ impl Outputs {
         views: &Views,
         runtime: &Handle,
     ) -> Result<Self, Failure> {
-        let others = Arc::new(Mutex::new(Vec::new()));
+        let exporting = Exporting::default();
         let count = [
             plan.report.is_some(),
             plan.jsonl.is_some(),
             plan.otlp.is_some(),
             plan.mqtt.is_some(),
+            plan.http.is_some() && plan.http_is_asked_for,
         ];
         let open = Arc::new(Open {
             count: AtomicUsize::new(count.into_iter().filter(|there| *there).count()),
@@ -203,7 +212,7 @@ impl Outputs {
             }
             None => None,
         };
-        let (mqtt, mqtt_health) = match plan.mqtt {
+        let mqtt = match plan.mqtt {
             Some(settings) => {
                 let url = settings.url.clone();
                 let host = HostIdentity::read(Path::new("/"));
@@ -213,36 +222,44 @@ impl Outputs {
                     exporter.consume(view);
                     ControlFlow::Continue(())
                 })?;
-                (Some((consumer, url)), Some(health))
-            }
-            None => (None, None),
-        };
-        let otlp = match plan.otlp {
-            Some(settings) => {
-                let mut exporters = Exporters::start(&settings, interval, runtime, &others)?;
-                exporters.mqtt = mqtt_health;
-                Some(agent::spawn(
-                    views,
-                    "otlp",
-                    exporters,
-                    |exporters, view| {
-                        exporters.consume(view);
-                        ControlFlow::Continue(())
-                    },
-                )?)
+                exporting.add_with(consumer.health(), move || health.get());
+                Some((consumer, url))
             }
             None => None,
         };
-        let mut list = others.lock().unwrap_or_else(PoisonError::into_inner);
-        list.extend(report.iter().chain(&jsonl).map(Consumer::health));
-        list.extend(otlp.iter().map(Consumer::health));
-        list.extend(mqtt.iter().map(|(consumer, _)| consumer.health()));
-        drop(list);
+        let otlp = match plan.otlp {
+            Some(settings) => {
+                let heartbeats = views.heartbeats().clone();
+                let exporting_too = exporting.clone();
+                let otlp = Otlp::start(&settings, interval, runtime, exporting_too, heartbeats)?;
+                let health = otlp.health();
+                let consumer = agent::spawn(views, "otlp", otlp, |otlp, view| {
+                    otlp.consume(view);
+                    ControlFlow::Continue(())
+                })?;
+                exporting.add_with(consumer.health(), move || health.get());
+                Some(consumer)
+            }
+            None => None,
+        };
+        let http = match plan.http {
+            Some(bound) => {
+                let exporting = exporting.clone();
+                let exporters = Arc::new(move || exporting.get());
+                Some(Server::start(bound, views, exporters, runtime)?)
+            }
+            None => None,
+        };
+        let texts = report.iter().chain(&jsonl).map(Consumer::health);
+        texts
+            .chain(http.iter().map(Server::health))
+            .for_each(|consumer| exporting.add(consumer));
         Ok(Self {
             report,
             jsonl,
             otlp,
             mqtt,
+            http,
             open,
         })
     }
@@ -286,73 +303,13 @@ impl Outputs {
             }
             Ok(())
         };
-        let (texts, otlp, mqtt): (anyhow::Result<()>, anyhow::Result<()>, anyhow::Result<()>) =
-            tokio::join!(texts, otlp, mqtt);
-        Ok(texts.and(otlp).and(mqtt)?)
-    }
-}
-
-impl Exporters {
-    fn start(
-        settings: &Settings,
-        interval: std::time::Duration,
-        runtime: &Handle,
-        others: &Arc<Mutex<Vec<ConsumerHealth>>>,
-    ) -> Result<Self, Failure> {
-        let host = HostIdentity::read(Path::new("/"));
-        let own = Telemetry::start(settings, &host, now_unix_ns(), interval, runtime)
-            .map_err(|error| Failure::Usage(error.to_string()))?;
-        let processes = OtlpExporter::start(settings, host, runtime)?;
-        Ok(Self {
-            health: processes.health(),
-            processes,
-            own,
-            others: Arc::clone(others),
-            mqtt: None,
-            endpoint: settings.endpoint.to_string(),
-        })
-    }
-
-    fn consume(&mut self, view: &Arc<crate::shape::View>) {
-        self.processes.consume(view);
-        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut health = Vec::with_capacity(others.len());
-        for consumer in others.iter() {
-            let own = match consumer.name {
-                "otlp" => self.health.get(),
-                "mqtt" => self.mqtt.as_ref().map(MqttHealth::get).unwrap_or_default(),
-                name => ExporterHealth {
-                    exporter: name,
-                    ..ExporterHealth::default()
-                },
-            };
-            health.push(ExporterHealth {
-                frames_dropped: consumer.dropped(),
-                ..own
-            });
-        }
-        self.own.publish(view, health);
-    }
-
-    /// Delivers what it can, both roads at once, in the time there is.
-    async fn shutdown(self) {
-        if self.health.get().queue_bytes > 0 {
-            let most = SHUTDOWN_DEADLINE.as_secs();
-            info!("delivering what is left, for {most} s at most");
-        }
-        let (undelivered, own) = tokio::join!(
-            self.processes.shutdown(SHUTDOWN_DEADLINE),
-            self.own.shutdown(SHUTDOWN_DEADLINE)
-        );
-        let endpoint = self.endpoint;
-        if undelivered.batches > 0 {
-            warn!(
-                "OTLP to {endpoint}: {} batches with {} points were not delivered",
-                undelivered.batches, undelivered.points
-            );
-        }
-        if let Err(error) = own {
-            warn!("OTLP to {endpoint}: {error}");
-        }
+        let http = async {
+            if let Some(server) = self.http {
+                server.stop().await?;
+            }
+            Ok(())
+        };
+        let ends: [anyhow::Result<()>; 4] = tokio::join!(texts, otlp, mqtt, http).into();
+        Ok(ends.into_iter().collect::<anyhow::Result<()>>()?)
     }
 }

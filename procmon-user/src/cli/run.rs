@@ -13,7 +13,9 @@ use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
 use super::reload::{Reloaded, change, reload};
 use super::selecting::Selecting;
+use super::serving;
 use super::signals::{Hangups, Signals};
+use super::systemd::Systemd;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
@@ -96,6 +98,7 @@ async fn idle(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result
         "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is true",
         loaded.named(loaded.config.switched_off_by())
     );
+    let _systemd = Systemd::idle();
     let mut signals = Signals::take()?;
     let duration = args.common.duration.unwrap_or(Duration::MAX);
     let end = tokio::time::sleep(duration);
@@ -122,6 +125,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let rules = config.rules();
     let selection = args.selecting.selection(&rules)?;
     let plan = args.plan(loaded)?;
+    let plan = plan.serving(serving::of_run(common, loaded)?);
     let collect = config.collect();
     let kernel = common.kernel(loaded);
     let programs = kernel.map_or(Programs::ALL, |_| collect.programs);
@@ -144,6 +148,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
         }
     };
     let mut signals = Signals::take()?;
+    let systemd = Systemd::start(&views)?;
     let control = Control::new()?;
     let (done, mut ended) = oneshot::channel();
     let schedule = Schedule::new(interval, common.count, common.duration);
@@ -169,6 +174,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
         }
     };
     if next == Next::End {
+        systemd.stopping();
         tokio::spawn(signals.end_on_second());
     }
     let (collector, result) = agent.stop()?;
@@ -195,6 +201,9 @@ fn greeting(args: &Args, config: &Config, plan: &Plan, collector: &Collector) ->
         to += &format!("; MQTT to {url}");
     } else if config.export.mqtt.url.is_some() {
         to += "; no MQTT: the profile has export_to_mqtt false";
+    }
+    if let Some(url) = plan.url() {
+        to += &format!("; {url}/metrics");
     }
     format!(
         "watching {} every {}; {}{to}",

@@ -6,9 +6,10 @@ use procmon_common::Loss;
 
 use super::kernel_road::KernelRoad;
 use super::overhead::Overhead;
-use crate::frame::AgentHealth;
+use crate::frame::{AgentHealth, ProbeHealth};
 use crate::kernel::{ProbeState, ProbeStatus};
-use crate::proc::ReadErrors;
+use crate::proc::{ProcRoot, ProcessDir, ReadErrors, stat};
+use crate::process::{Basics, Clock, ProcessId};
 
 /// What whoever collects has missed so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +25,20 @@ pub struct Missed {
 pub struct Health {
     took: Duration,
     missed: Missed,
+    root: ProcRoot,
+    started_unix_ns: Option<u64>,
 }
 
 impl Health {
+    /// Health of this process, which began by this clock.
+    pub fn new(root: &ProcRoot, clock: &Clock) -> Self {
+        Self {
+            root: root.clone(),
+            started_unix_ns: started(root).map(|id| clock.creation_unix_ns(id)),
+            ..Self::default()
+        }
+    }
+
     /// Notes what has been missed when a tick begins.
     pub fn begin_tick(&mut self, missed: Missed) {
         self.missed = missed;
@@ -76,19 +88,19 @@ impl Health {
         errors: &ReadErrors,
         overhead: &Overhead,
     ) -> AgentHealth {
-        let usage = own_usage();
         let asked = probes
             .iter()
             .filter(|status| status.state != ProbeState::Off);
-        let state = |status: &ProbeStatus| (status.probe.name, status.state.name());
         AgentHealth {
-            probes: asked.map(state).collect(),
+            probes: asked.map(ProbeHealth::from).collect(),
             tick_duration: self.took,
             ticks_late: self.missed.ticks,
             frames_dropped: self.missed.frames,
             read_errors: errors.as_slice().to_vec(),
-            cpu_ns: usage.0,
-            memory_bytes: usage.1,
+            own: Basics {
+                started_unix_ns: self.started_unix_ns,
+                ..own_basics(&self.root)
+            },
             probe_runs: overhead.runs(),
             overhead: overhead.cores(),
             ..AgentHealth::default()
@@ -105,8 +117,8 @@ fn has_another_metric(loss: Loss) -> bool {
     )
 }
 
-/// CPU time (getrusage(2)) and resident set (/proc/self/statm) of procmon.
-pub fn own_usage() -> (u64, u64) {
+/// CPU time of procmon, ns (getrusage(2)).
+pub fn own_cpu_ns() -> u64 {
     // SAFETY: getrusage(2) fills in the whole structure, whose integers may
     // be zero beforehand.
     let usage = unsafe {
@@ -117,10 +129,42 @@ pub fn own_usage() -> (u64, u64) {
     let ns = |time: libc::timeval| {
         time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1_000
     };
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
-        .unwrap_or(0);
+    ns(usage.ru_utime) + ns(usage.ru_stime)
+}
+
+/// What procmon takes and may take: getrusage(2), getrlimit(2), /proc/self/statm
+/// and /proc/self/fd.
+fn own_basics(root: &ProcRoot) -> Basics {
+    use rustix::process::{Resource, getrlimit};
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let mut pages = text.split_whitespace().map(|field| field.parse().ok());
     let page = rustix::param::page_size() as u64;
-    (ns(usage.ru_utime) + ns(usage.ru_stime), pages * page)
+    let mut bytes = || pages.next().flatten().map(|pages: u64| pages * page);
+    let limit = |resource| Some(getrlimit(resource).current.unwrap_or(u64::MAX));
+    Basics {
+        cpu_ns: Some(own_cpu_ns()),
+        virtual_memory: bytes(),
+        resident: bytes(),
+        virtual_memory_limit: limit(Resource::As),
+        descriptors: own_descriptors(root),
+        descriptor_limit: limit(Resource::Nofile),
+        ..Basics::default()
+    }
+}
+
+fn own_descriptors(root: &ProcRoot) -> Option<u64> {
+    let dir = ProcessDir::open(root, std::process::id()).ok()?;
+    dir.count_descriptors("fd", &mut Vec::new()).ok()
+}
+
+/// Who procmon is.
+fn started(root: &ProcRoot) -> Option<ProcessId> {
+    let pid = std::process::id();
+    let mut text = Vec::new();
+    ProcessDir::open(root, pid)
+        .ok()?
+        .read("stat", &mut text)
+        .ok()?;
+    let start_ticks = stat::parse(&text).ok()?.start_ticks;
+    Some(ProcessId { pid, start_ticks })
 }

@@ -13,7 +13,7 @@ use super::health::Missed;
 use super::hidden::Hidden;
 use super::observed::{End, Observed, Seen};
 use super::{CollectError, verify};
-use crate::frame::ProbeChange;
+use crate::frame::ProbeHealth;
 use crate::kernel::{
     Accounts, Kernel, Losses, Options, Programs, Scope, Sizes, SnapshotProcess, Sums, executable,
 };
@@ -51,7 +51,7 @@ pub struct KernelRoad {
     /// Processes that were gone without a record at the last tick, and since
     /// when, ns of CLOCK_BOOTTIME.
     missing: HashMap<ProcessId, u64>,
-    changes: Vec<ProbeChange>,
+    changes: Vec<ProbeHealth>,
     /// How many updates had found no entry when /proc was last searched.
     strays: u64,
     cgroups: Cgroups,
@@ -158,15 +158,11 @@ impl KernelRoad {
         } else {
             warn!("probe {status}");
         }
-        self.changes.push(ProbeChange {
-            probe: status.probe.name,
-            state: status.state.name(),
-            reason: status.state.reason().map(str::to_owned),
-        });
+        self.changes.push(status.into());
     }
 
     /// Probes whose state has changed since this was last asked.
-    pub fn take_changes(&mut self) -> Vec<ProbeChange> {
+    pub fn take_changes(&mut self) -> Vec<ProbeHealth> {
         std::mem::take(&mut self.changes)
     }
 

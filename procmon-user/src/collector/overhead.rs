@@ -234,7 +234,7 @@ fn programs_cores(sample: &Sample) -> f64 {
 
 /// CPU time of this process (getrusage(2)), ns.
 fn own_cpu_ns() -> u64 {
-    super::health::own_usage().0
+    super::health::own_cpu_ns()
 }
 
 /// What to do after a period.

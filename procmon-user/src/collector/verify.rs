@@ -45,6 +45,7 @@ const FIELDS: &[Field] = &[
     field("swapped memory", |t| t.swap, 11 * MIB),
     field("page tables", |t| t.page_tables, MIB),
     field("RLIMIT_NOFILE", |t| t.descriptor_soft_limit, 0),
+    field("RLIMIT_AS", |t| t.virtual_memory_limit, 0),
     field("read calls", |t| t.read_calls, 0),
     field("write calls", |t| t.write_calls, 0),
     field("bytes read", |t| t.read_chars, 0),

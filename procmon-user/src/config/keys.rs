@@ -167,6 +167,49 @@ pub const KEYS: &[Key] = &[
         kernel.events_buffer,
         "Size of the ring buffer for the ends of processes; `auto` is 1 MiB."
     ),
+    key!(
+        http.listen,
+        "Where /metrics, /healthz and /readyz are served; `off` for nowhere. `run` serves without \
+         being told, and then goes on without when the address is taken; one that was asked for \
+         has to be free."
+    )
+    .flag("--listen"),
+    key!(
+        http.allow_remote,
+        "Let other machines ask: needed for every address but those of loopback."
+    )
+    .flag("--allow-remote"),
+    key!(
+        http.hosts,
+        "Names of this host that requests may ask for, beside localhost and its addresses; with \
+         `allow_remote` its own name is among them."
+    )
+    .example("[node1.example.org]"),
+    key!(
+        http.token_file,
+        "Requests bring the token in this file, as `Authorization: Bearer TOKEN`; /healthz and \
+         /readyz do without."
+    )
+    .wanted("the path of a file")
+    .example("/etc/procmon/token"),
+    key!(
+        http.tls.certificate,
+        "Serve HTTPS with this certificate; `key` goes with it."
+    )
+    .wanted("the path of a PEM file")
+    .example("/etc/procmon/server.pem"),
+    key!(http.tls.key, "The key of `certificate`.")
+        .wanted("the path of a PEM file")
+        .example("/etc/procmon/server.key"),
+    key!(
+        http.metrics.naming,
+        "How metrics are called for Prometheus: `suffixes` is OpenTelemetry's translation, with \
+         the unit and `_total`; `plain` leaves those out."
+    ),
+    key!(
+        http.metrics.parts,
+        "What /metrics tells about: procmon itself, processes, the host."
+    ),
     otlp!(
         endpoint,
         "ENDPOINT",
@@ -340,7 +383,6 @@ pub const LATER: &[&str] = &[
     "compat",
     "expected",
     "general.monitoring.memory_profiling",
-    "http",
     "memory_profiling",
 ];
 

@@ -9,6 +9,7 @@ mod change;
 mod collect;
 mod files;
 mod history;
+mod http;
 mod keys;
 mod load;
 mod logging;
@@ -30,6 +31,7 @@ mod value;
 
 use std::ffi::OsString;
 
+pub use self::http::{Http, HttpMetrics, NamingWord, Tls};
 use crate::collector::Contract;
 use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
@@ -75,6 +77,8 @@ pub struct Config {
     pub select: Select,
     /// The kernel half.
     pub kernel: Kernel,
+    /// What is served over HTTP.
+    pub http: Http,
     /// Where to.
     pub export: Export,
     /// procmon's own words.
@@ -124,6 +128,7 @@ impl Default for Config {
                 max_processes: Auto(None),
                 events_buffer: Auto(None),
             },
+            http: Http::default(),
             export: Export::default(),
             logging: Logging::default(),
             history: History::default(),

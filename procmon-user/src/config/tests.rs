@@ -8,6 +8,8 @@ use super::keys::{KEYS, LATER};
 use super::*;
 use crate::export::mqtt::Qos;
 use crate::export::mqtt::settings::Waiting;
+use crate::http::page::Part;
+use crate::metrics::prometheus::Naming;
 use crate::process::Switch;
 use crate::process::select::RuleSpec;
 use crate::shape::{GroupBy, Key};
@@ -77,6 +79,13 @@ fn every_key_of_a_file_is_taken_over() {
          select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
         \x20 rules: [{match: pid == 1}]}\n\
          kernel: {max_processes: 1000, events_buffer: 64KiB}\n\
+         http:\n\
+        \x20 listen: 0.0.0.0:9641\n\
+        \x20 allow_remote: true\n\
+        \x20 hosts: [node1]\n\
+        \x20 token_file: token\n\
+        \x20 tls: {certificate: s.pem, key: s.key}\n\
+        \x20 metrics: {naming: plain, parts: [host]}\n\
          export:\n\
         \x20 otlp:\n\
         \x20   endpoint: http://127.0.0.1:4318\n\
@@ -128,6 +137,20 @@ fn every_key_of_a_file_is_taken_over() {
         kernel: Kernel {
             max_processes: Auto(Some(Processes(1000))),
             events_buffer: Auto(Some(RingBytes(65536))),
+        },
+        http: Http {
+            listen: "0.0.0.0:9641".parse().unwrap(),
+            allow_remote: true,
+            hosts: vec!["node1".to_owned()],
+            token_file: Some(FilePath("token".into())),
+            tls: Tls {
+                certificate: Some(FilePath("s.pem".into())),
+                key: Some(FilePath("s.key".into())),
+            },
+            metrics: HttpMetrics {
+                naming: NamingWord(Naming::Plain),
+                parts: vec![Part::Host],
+            },
         },
         export: Export {
             otlp: FileSettings {

@@ -102,6 +102,7 @@ impl Kernel {
         totals.descriptors = (leader.descriptors != u64::MAX).then_some(leader.descriptors);
         totals.descriptor_soft_limit = Some(leader.descriptor_limit[0]);
         totals.descriptor_hard_limit = Some(leader.descriptor_limit[1]);
+        totals.virtual_memory_limit = Some(leader.virtual_memory_limit);
         if leader.has_mm == 1 {
             let page = self.page_size();
             let bytes = |pages: i64| u64::try_from(pages).unwrap_or(0) * page;

@@ -55,6 +55,10 @@ const EXPORTER: &[Attribute] = &[Attribute {
     key: "procmon.exporter",
     values: &[],
 }];
+const LOOP: &[Attribute] = &[Attribute {
+    key: "procmon.loop",
+    values: &[],
+}];
 const OUTCOME: &[Attribute] = &[
     Attribute {
         key: "procmon.exporter",
@@ -92,8 +96,8 @@ const fn row(
 pub const AGENT: &[Metric<AgentRead>] = &[
     row("procmon.agent.probe.state", UpDownCounter, "{probe}",
         "1 for the state a probe is in; the reason is in the event and in `procmon doctor`. A probe that the configuration switches off was not loaded and has none.",
-        |agent, out| for (probe, state) in &agent.health.probes {
-            let attributes = [("procmon.probe", *probe), ("procmon.probe.state", *state)];
+        |agent, out| for probe in &agent.health.probes {
+            let attributes = [("procmon.probe", probe.probe), ("procmon.probe.state", probe.state)];
             out.point(&attributes, Value::Int(1));
         }).by(PROBE_STATE),
     row("procmon.agent.probe.runs", Counter, "{run}",
@@ -134,7 +138,8 @@ pub const AGENT: &[Metric<AgentRead>] = &[
         }).by(LOSS),
     row("procmon.agent.tick.duration", ExponentialHistogram, "s",
         "How long a tick took.",
-        |agent, out| {
+        // It is the last tick's: the first has none.
+        |agent, out| if !agent.health.tick_duration.is_zero() {
             let seconds = agent.health.tick_duration.as_secs_f64();
             out.point(&[("procmon.stage", "collect")], Value::Float(seconds));
         }).by(STAGE).float(),
@@ -191,15 +196,24 @@ pub const AGENT: &[Metric<AgentRead>] = &[
         |agent, out| of_history(agent, out, |history| history.left_out)),
     row("procmon.agent.cpu.time", Counter, "s",
         "CPU time of procmon.",
-        |agent, out| out.point(&[], Value::Float(agent.health.cpu_ns as f64 / 1e9))).float(),
+        |agent, out| if let Some(ns) = agent.health.own.cpu_ns {
+            out.point(&[], Value::Float(ns as f64 / 1e9));
+        }).float(),
     row("procmon.agent.memory.usage", UpDownCounter, "By",
         "Resident set of procmon.",
-        |agent, out| out.point(&[], Value::Int(agent.health.memory_bytes))),
+        |agent, out| if let Some(bytes) = agent.health.own.resident {
+            out.point(&[], Value::Int(bytes));
+        }),
     row("procmon.agent.overhead", Gauge, "{cpu}",
         "What procmon took over the last 30 s, its kernel programs (measured for 1 s of them) and the agent, in cores.",
         |agent, out| if let Some(cores) = agent.health.overhead {
             out.point(&[], Value::Float(cores));
         }).float(),
+    row("procmon.agent.heartbeat.age", Gauge, "s",
+        "Since when a loop has not shown that it lives: the collector's, and a consumer's while it has something to do.",
+        |agent, out| for (name, age) in agent.loops {
+            out.point(&[("procmon.loop", name)], Value::Float(age.as_secs_f64()));
+        }).by(LOOP).float(),
 ];
 
 fn of_history(agent: &AgentReading<'_>, out: &mut dyn Points, read: fn(&HistoryHealth) -> u64) {
@@ -220,7 +234,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::frame::{AgentHealth, ProbeRuns};
+    use crate::frame::{AgentHealth, ProbeHealth, ProbeRuns};
+    use crate::process::Basics;
 
     fn points(name: &str, agent: &AgentReading<'_>) -> Vec<(String, f64)> {
         let row = AGENT.iter().find(|row| row.name == name).expect("a row");
@@ -250,7 +265,13 @@ mod tests {
     #[test]
     fn every_field_of_the_agents_health_has_its_metric() {
         let health = AgentHealth {
-            probes: vec![("mmap", "active"), ("close", "failed")],
+            probes: [("mmap", "active"), ("close", "failed")]
+                .map(|(probe, state)| ProbeHealth {
+                    probe,
+                    state,
+                    reason: None,
+                })
+                .to_vec(),
             changes: Vec::new(),
             probe_runs: vec![ProbeRuns {
                 probe: "mmap",
@@ -267,13 +288,17 @@ mod tests {
             ticks_late: 2,
             frames_dropped: 0,
             read_errors: vec![("uss", "EACCES", 9)],
-            cpu_ns: 1_500_000_000,
-            memory_bytes: 8192,
+            own: Basics {
+                cpu_ns: Some(1_500_000_000),
+                resident: Some(8192),
+                ..Basics::default()
+            },
         };
         let agent = AgentReading {
             health: &health,
             exporters: &[],
             series_folded: 0,
+            loops: &[("collect", Duration::from_millis(1500))],
             history: Some(HistoryHealth {
                 depth: 75,
                 bytes: 4096,
@@ -330,6 +355,10 @@ mod tests {
             points("procmon.agent.memory.usage", &agent),
             [point("", 8192.0)]
         );
+        assert_eq!(
+            points("procmon.agent.heartbeat.age", &agent),
+            [point("collect", 1.5)]
+        );
     }
 
     #[test]
@@ -343,11 +372,13 @@ mod tests {
             queue_bytes: 5,
             frames_dropped: 6,
             series: 7,
+            failing: false,
         }];
         let agent = AgentReading {
             health: &AgentHealth::default(),
             exporters: &exporters,
             series_folded: 8,
+            loops: &[],
             history: None,
         };
         assert_eq!(

@@ -5,15 +5,18 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::agent::AGENT;
+use super::client::CLIENT;
 use super::group::GROUP;
 use super::host;
 use super::process::PROCESS;
+use super::prometheus::{Name, Naming};
 use super::{Attribute, Instrument, Level, Metric, Number, Source, Switch};
 
 /// A row without the function that reads it.
 #[derive(Serialize)]
 struct Row {
     name: &'static str,
+    prometheus: String,
     instrument: &'static str,
     number: &'static str,
     unit: &'static str,
@@ -58,12 +61,8 @@ impl Row {
         };
         Self {
             name: metric.name,
-            instrument: match metric.instrument {
-                Instrument::Counter => "Counter",
-                Instrument::UpDownCounter => "UpDownCounter",
-                Instrument::Gauge => "Gauge",
-                Instrument::ExponentialHistogram => "ExponentialHistogram",
-            },
+            prometheus: Name::of(metric, Naming::Suffixes).full(),
+            instrument: instrument(metric.instrument),
             number: match metric.number {
                 Number::Int => "int",
                 Number::Float => "double",
@@ -106,6 +105,15 @@ impl Row {
     }
 }
 
+fn instrument(instrument: Instrument) -> &'static str {
+    match instrument {
+        Instrument::Counter => "Counter",
+        Instrument::UpDownCounter => "UpDownCounter",
+        Instrument::Gauge => "Gauge",
+        Instrument::ExponentialHistogram => "ExponentialHistogram",
+    }
+}
+
 const LEGEND: &str = "\
 # Metrics
 
@@ -124,7 +132,7 @@ absent, never 0.
   computed at each tick. Gauges have no start. Every point carries the time of its tick; final
   values carry the time of the exit.
 - **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`
-  or `exec` chose. OTLP leaves out a probe's counter that is still 0 where nobody chose the process;
+  or `exec` chose. OTLP and /metrics leave out a probe's counter that is still 0 where nobody chose the process;
   JSON lines and the report show it.
 - **Switch**: the family of measurements the metric belongs to.
 - **Sums.** Counters and UpDownCounters may be summed over processes, but for those marked ¬.
@@ -134,6 +142,24 @@ absent, never 0.
 - **Attributes.** Those without values here take values that are not known beforehand. `error.type`
   is the name of an error number (errno(3)), and is absent on what succeeded; `_OTHER` stands for
   errors that have no name, and for those beyond the number of different ones kept for a process.
+";
+
+const PROMETHEUS: &str = "
+## For Prometheus
+
+`/metrics` has each of these metrics under the name that OpenTelemetry's translation gives it, which
+is what a collector makes of procmon's OTLP: underscores for dots, the unit (`_seconds`, `_bytes`,
+`_bytes_per_second`), `_ratio` on gauges of unit 1, `_total` on counters. `process.cpu.time` is
+`process_cpu_time_seconds_total`; the JSON form of this page has the name of each. Histograms have
+`le` at powers of two. Each series of a process has the labels `process_pid`, `process_creation_time`,
+`process_executable_name` and `container_id`; the rest of what is known of it is on `process_info`.
+Series of a group have `procmon_group_by` and `procmon_group_name` instead.
+
+Beside them stand, without labels, the metrics that client libraries tell of their own process: here
+of procmon, on `/metrics?target=PID` of a process that is watched.
+
+| metric | instrument | description |
+|---|---|---|
 ";
 
 /// The reference as Markdown.
@@ -174,6 +200,12 @@ pub fn markdown() -> String {
             )
             .expect("a string takes all");
         }
+    }
+    out.push_str(PROMETHEUS);
+    for row in CLIENT {
+        let instrument = instrument(row.instrument);
+        let (name, about) = (row.name, row.description);
+        writeln!(out, "| `{name}` | {instrument} | {about} |").expect("a string takes all");
     }
     out
 }
@@ -221,8 +253,12 @@ mod tests {
 
     #[test]
     fn no_cell_breaks_the_table() {
-        for line in markdown().lines().filter(|line| line.starts_with('|')) {
-            assert_eq!(line.matches('|').count(), 9, "{line}");
+        let markdown = markdown();
+        let (ours, client) = markdown.split_once(PROMETHEUS).unwrap();
+        for (part, columns) in [(ours, 9), (client, 4)] {
+            for line in part.lines().filter(|line| line.starts_with('|')) {
+                assert_eq!(line.matches('|').count(), columns, "{line}");
+            }
         }
     }
 }

@@ -5,11 +5,13 @@
 //! documentation know no metric by name.
 
 pub mod agent;
+pub mod client;
 pub mod docs;
 pub mod exited;
 pub mod group;
 pub mod host;
 pub mod process;
+pub mod prometheus;
 mod row;
 mod wanted;
 

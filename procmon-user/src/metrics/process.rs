@@ -342,6 +342,12 @@ pub fn of(
     all.filter(move |(place, row)| rows.has(*place) && (opt_in || row.level == Level::Recommended))
 }
 
+/// Whether the metric at this place is sent of a process.
+pub fn is_sent(place: usize, sample: &ProcessSample) -> bool {
+    let is_for_all = PROCESS[place].level == Level::Recommended;
+    sample.wanted.rows.has(place) && (is_for_all || sample.has_opt_in())
+}
+
 /// The metric of this name.
 pub fn named(name: &str) -> Option<&'static Metric<ProcessRead>> {
     PROCESS.iter().find(|row| row.name == name)

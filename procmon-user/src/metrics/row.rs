@@ -1,5 +1,7 @@
 //! What a row of the catalogue says.
 
+use std::time::Duration;
+
 use crate::analysis::Derived;
 use crate::analysis::history::HistoryHealth;
 use crate::frame::AgentHealth;
@@ -247,6 +249,8 @@ pub struct ExporterHealth {
     pub frames_dropped: u64,
     /// Series it sent last.
     pub series: u64,
+    /// The receiver does not take what is sent, or not in time.
+    pub failing: bool,
 }
 
 /// What a row of the agent table reads.
@@ -258,6 +262,8 @@ pub struct AgentReading<'a> {
     pub exporters: &'a [ExporterHealth],
     /// Series that were folded.
     pub series_folded: u64,
+    /// Since when each loop has not shown that it lives.
+    pub loops: &'a [(&'static str, Duration)],
     /// The history, where one is kept.
     pub history: Option<HistoryHealth>,
 }

@@ -219,6 +219,7 @@ fn full() -> (ProcessSample, Derived) {
         descriptors: some,
         descriptor_soft_limit: some,
         descriptor_hard_limit: some,
+        virtual_memory_limit: some,
         disk_read_bytes: some,
         disk_write_bytes: some,
         read_calls: some,

@@ -120,10 +120,11 @@ impl TotalsReader {
         let living = living.map_or(String::new(), |living| living.prefix);
         self.read_status(&dir, &format!("{living}status"), &mut totals, errors)?;
         self.read_io(&dir, &mut totals, errors)?;
-        let limits = self.file(&dir, "limits", rlimits::open_files);
-        if let Some(limit) = errors.keep("limits", limits)? {
-            totals.descriptor_soft_limit = Some(limit.soft);
-            totals.descriptor_hard_limit = Some(limit.hard);
+        let limits = self.file(&dir, "limits", rlimits::parse);
+        if let Some(limits) = errors.keep("limits", limits)? {
+            totals.descriptor_soft_limit = Some(limits.open_files.soft);
+            totals.descriptor_hard_limit = Some(limits.open_files.hard);
+            totals.virtual_memory_limit = Some(limits.address_space.soft);
         }
         let count = dir.count_descriptors(&format!("{living}fd"), &mut self.buf);
         totals.descriptors = errors.keep("fd", count)?;

@@ -1,8 +1,10 @@
 //! What a process is, and what is known of it.
 
+pub mod basics;
 pub mod cgroups;
 pub mod command_line;
 pub mod connections;
+pub mod describe;
 pub mod errno;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -17,6 +19,7 @@ pub mod signal;
 pub mod state;
 pub mod wanted;
 
+pub use basics::Basics;
 pub use cgroups::Cgroups;
 pub use connections::{ConnectionState, Connections};
 pub use groups::Groups;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use procmon_common::counters::WAIT_BUCKETS;
+use procmon_common::counters::{WAIT_BUCKETS, wait_bucket};
 use procmon_common::{Counter, Feature, Operation};
 
 use super::select::Matched;
@@ -65,6 +65,9 @@ pub struct Totals {
     pub descriptor_soft_limit: Option<u64>,
     /// RLIMIT_NOFILE, hard; `u64::MAX` when unlimited.
     pub descriptor_hard_limit: Option<u64>,
+    /// RLIMIT_AS, soft: how large the address space may become; `u64::MAX` when
+    /// unlimited.
+    pub virtual_memory_limit: Option<u64>,
     /// Bytes fetched from the storage layer.
     pub disk_read_bytes: Option<u64>,
     /// Bytes sent to the storage layer.
@@ -109,6 +112,7 @@ impl Totals {
             descriptors: None,
             descriptor_soft_limit: None,
             descriptor_hard_limit: None,
+            virtual_memory_limit: None,
             cpu_limit_milli: None,
             throttled_ns: None,
             memory_limit: None,
@@ -156,6 +160,12 @@ impl Default for Histogram {
 impl Histogram {
     /// The exponent of bucket 0: OTLP's `offset`.
     pub const OFFSET: i32 = -30;
+
+    /// Counts a time.
+    pub fn record(&mut self, ns: u64) {
+        self.buckets[wait_bucket(ns)] += 1;
+        self.sum_ns += ns;
+    }
 
     /// How many values were counted.
     pub fn count(&self) -> u64 {

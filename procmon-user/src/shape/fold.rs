@@ -310,6 +310,6 @@ totals! {
         uss pss descriptors;
     neither:
         uptime_ns peak_rss uss_age_ns mappings connections
-        descriptor_soft_limit descriptor_hard_limit
+        descriptor_soft_limit descriptor_hard_limit virtual_memory_limit
         cpu_limit_milli throttled_ns memory_limit;
 }

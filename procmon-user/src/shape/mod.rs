@@ -89,6 +89,20 @@ impl View {
 
     /// Live processes that have series of their own, by pid.
     pub fn own_series(&self) -> impl Iterator<Item = OwnSeries<'_>> {
+        self.own().map(|(place, was_folded)| OwnSeries {
+            sample: &self.frame.processes[place],
+            derived: &self.derived[place],
+            was_folded,
+        })
+    }
+
+    /// Their places in the frame.
+    pub fn own_places(&self) -> impl Iterator<Item = usize> {
+        self.own().map(|(place, _)| place)
+    }
+
+    /// Their places, and [`OwnSeries::was_folded`].
+    fn own(&self) -> impl Iterator<Item = (usize, bool)> {
         let some = self.folding.own.as_ref().map(|own| &*own.live);
         let all = match some {
             Some(_) => 0,
@@ -96,12 +110,7 @@ impl View {
         };
         let some = some.unwrap_or_default().iter();
         let some = some.map(|(place, was_folded)| (*place as usize, *was_folded));
-        let places = some.chain((0..all).map(|place| (place, false)));
-        places.map(|(place, was_folded)| OwnSeries {
-            sample: &self.frame.processes[place],
-            derived: &self.derived[place],
-            was_folded,
-        })
+        some.chain((0..all).map(|place| (place, false)))
     }
 
     /// How many series there are: of processes with series of their own, and of

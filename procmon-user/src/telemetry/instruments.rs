@@ -28,6 +28,7 @@ impl Read for AgentRead {
             health: &latest.agent,
             exporters: &latest.exporters,
             series_folded: latest.series_folded,
+            loops: &latest.heartbeats.ages(),
             history: latest.history,
         };
         self(&agent, out);

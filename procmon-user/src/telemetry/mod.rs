@@ -22,6 +22,7 @@ use crate::analysis::history::HistoryHealth;
 use crate::export::otlp::encode::SCHEMA_URL;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
+use crate::heartbeat::Heartbeats;
 use crate::metrics::ExporterHealth;
 use crate::process::identity::rfc3339;
 use crate::shape::View;
@@ -44,6 +45,7 @@ struct Latest {
     agent: Arc<AgentHealth>,
     exporters: Vec<ExporterHealth>,
     series_folded: u64,
+    heartbeats: Heartbeats,
     history: Option<HistoryHealth>,
 }
 
@@ -89,6 +91,7 @@ pub enum ShutdownError {
 pub struct Telemetry {
     provider: SdkMeterProvider,
     latest: Shared,
+    heartbeats: Heartbeats,
     histograms: Histograms,
     failing: Arc<AtomicBool>,
 }
@@ -96,13 +99,14 @@ pub struct Telemetry {
 impl Telemetry {
     /// Exports every `interval`, at least ten seconds apart, since they change
     /// slowly and the SDK is dear, to where `settings`
-    /// say. The network is driven by `runtime`, the instruments are read on a
+    /// say; how old the `heartbeats` are is read then. The network is driven by `runtime`, the instruments are read on a
     /// thread of the SDK's.
     pub fn start(
         settings: &Settings,
         host: &HostIdentity,
         started_unix_ns: u64,
         interval: Duration,
+        heartbeats: Heartbeats,
         runtime: &Handle,
     ) -> Result<Self, TelemetryError> {
         let exporter = exporter::new(settings, runtime)?;
@@ -139,6 +143,7 @@ impl Telemetry {
             histograms: Histograms::new(&meter),
             provider,
             latest,
+            heartbeats,
             failing,
         })
     }
@@ -150,6 +155,7 @@ impl Telemetry {
             agent: Arc::clone(&view.frame.agent),
             exporters,
             series_folded: view.series_folded(),
+            heartbeats: self.heartbeats.clone(),
             history: view.history.as_ref().map(|past| past.health),
         });
         self.histograms.record(&latest, &view.frame.exited);

@@ -35,11 +35,14 @@ fn settings(collector: &Collector, protocol: &str, more: &[(&str, &str)]) -> Set
 
 fn start(settings: &Settings, interval: Duration) -> Telemetry {
     let runtime = Handle::current();
+    let heartbeats = Heartbeats::default();
+    heartbeats.of("collect").beat();
     Telemetry::start(
         settings,
         &host(),
         1_700_000_000_000_000_000,
         interval,
+        heartbeats,
         &runtime,
     )
     .expect("telemetry")
@@ -120,6 +123,7 @@ async fn every_row_with_a_value_is_exported_over_both_protocols() {
             health: &view.frame.agent,
             exporters: &exporters(),
             series_folded: 0,
+            loops: &[("collect", Duration::ZERO)],
             history: None,
         };
         for row in AGENT {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{shell, workspace};
+use crate::{arch::Arch, packages, shell, workspace};
 
 /// A tool that some tests need.
 pub struct Tool {
@@ -30,6 +30,11 @@ pub const TOOLS: &[Tool] = &[
         variable: "MOCKOTLP_BIN",
         name: "mockotlpserver",
         ensure: mockotlpserver,
+    },
+    Tool {
+        variable: "PROMETHEUS_ROOT",
+        name: "prometheus",
+        ensure: prometheus,
     },
     Tool {
         variable: "STRACE_BIN",
@@ -123,6 +128,14 @@ fn mockotlpserver() -> Result<PathBuf> {
     )?;
     ensure!(server.exists(), "{MOCK} holds no mockotlpserver");
     Ok(server)
+}
+
+/// Prometheus and promtool: the root folder of Debian's package.
+fn prometheus() -> Result<PathBuf> {
+    let arch = Arch::host().context("this architecture is not one of those procmon is for")?;
+    let folder = collectors().join("prometheus");
+    packages::unpack(arch, &["prometheus".to_owned()], &folder)?;
+    Ok(folder)
 }
 
 /// mosquitto, an MQTT broker, and mosquitto_sub: the folder they are unpacked into.

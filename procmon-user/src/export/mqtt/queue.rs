@@ -103,6 +103,7 @@ impl Waiting {
             state.on_their_way -= 1;
             state.health.sent += 1;
             state.overflow_said = false;
+            state.health.failing = false;
         }
     }
 
@@ -111,6 +112,7 @@ impl Waiting {
         let mut state = self.state();
         state.health.retried += state.on_their_way as u64;
         state.on_their_way = 0;
+        state.health.failing = true;
     }
 
     /// Whether nothing waits.

@@ -27,8 +27,8 @@ use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
 use crate::process::{
-    Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Seen, Totals,
-    Wanted,
+    Basics, Exit, Histogram, MappingUsage, Metadata, ProbeCounters, ProcessId, ProcessSample, Seen,
+    Totals, Wanted,
 };
 use crate::shape::View;
 use procmon_common::{Counter, Feature, Operation};
@@ -94,6 +94,7 @@ pub fn sample(pid: u32) -> ProcessSample {
             descriptors: n(22),
             descriptor_soft_limit: n(1024),
             descriptor_hard_limit: n(4096),
+            virtual_memory_limit: n(1 << 40),
             disk_read_bytes: n(23),
             disk_write_bytes: n(24),
             read_calls: n(25),
@@ -158,7 +159,11 @@ pub fn view_with(
         ending: vec![],
         agent: Arc::new(AgentHealth {
             tick_duration: Duration::from_millis(3),
-            cpu_ns: SECOND,
+            own: Basics {
+                cpu_ns: Some(SECOND),
+                resident: Some(0),
+                ..Basics::default()
+            },
             probe_runs: vec![ProbeRuns {
                 probe: "mmap",
                 runs: 4,

@@ -26,7 +26,8 @@ const STATUS: &str = "Tgid:\t7\nVmHWM:\t 9 kB\nVmRSS:\t 6 kB\nRssAnon:\t 1 kB\nR
 const SCHED: &str =
     "se.nr_migrations : 3\nnr_voluntary_switches : 4\nnr_involuntary_switches : 5\n";
 const IO: &str = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n";
-const LIMITS: &str = "Max open files            1024                 4096                 files\n";
+const LIMITS: &str = "Max open files            1024                 4096                 files\n\
+    Max address space         65536                unlimited            bytes\n";
 
 #[test]
 fn every_field_has_its_file() {
@@ -90,6 +91,7 @@ fn every_field_has_its_file() {
         descriptors: Some(2),
         descriptor_soft_limit: Some(1024),
         descriptor_hard_limit: Some(4096),
+        virtual_memory_limit: Some(65_536),
         disk_read_bytes: Some(5),
         disk_write_bytes: Some(6),
         read_calls: Some(3),

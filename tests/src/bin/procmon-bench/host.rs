@@ -49,7 +49,7 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
     proc.close();
     let [tick, scan] = ticks.map(|ticks| stats::median(&ticks));
     let read = stats::median(&read[1..]);
-    let number = sleepers.0.len();
+    let number = sleepers.number();
     let mut row = |what: &str, ours: f64| {
         table.tell(
             &format!("every process, {number} sleeping: {what}"),
@@ -71,16 +71,22 @@ pub fn cpu_ms(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
 }
 
 /// Processes that do nothing.
-struct Sleepers(Vec<Child>);
+pub struct Sleepers(Vec<Child>);
 
 impl Sleepers {
-    fn start(number: usize) -> Result<Self> {
+    /// As many as are asked for.
+    pub fn start(number: usize) -> Result<Self> {
         let mut sleepers = Self(Vec::new());
         for _ in 0..number {
             let child = Command::new("sleep").arg("3600").spawn();
             sleepers.0.push(child.context("cannot start `sleep`")?);
         }
         Ok(sleepers)
+    }
+
+    /// How many there are.
+    pub fn number(&self) -> usize {
+        self.0.len()
     }
 }
 

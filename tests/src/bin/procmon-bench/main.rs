@@ -14,6 +14,7 @@ mod floor;
 mod grid;
 mod host;
 mod interrupt;
+mod pages;
 mod peers;
 mod roads;
 mod stats;
@@ -42,7 +43,7 @@ struct Options {
     /// Print the section of docs/benchmarks.md, not only its tables
     #[arg(long)]
     document: bool,
-    /// Only these sections: switches, calls, agent, host, roads; with --peers: scale, work
+    /// Only these sections: switches, calls, agent, host, pages, roads; with --peers: scale, work
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Be one of the benchmark's own workers
@@ -65,11 +66,12 @@ impl Effort {
 
 type Section = fn(Effort, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("switches", switches::measure),
     ("calls", calls::measure),
     ("agent", agent::measure),
     ("host", host::measure),
+    ("pages", pages::measure),
     ("roads", roads::measure),
 ];
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::export::otlp::host::HostIdentity;
 use crate::process::ProcessSample;
+use crate::process::describe::{Word, describe, service_name, target};
 use crate::process::identity::rfc3339;
 
 /// The namespace that OpenTelemetry names for `service.instance.id`s which are
@@ -53,30 +54,20 @@ impl Resources {
 
     /// The resource of a process, without its host.
     pub fn of(&self, sample: &ProcessSample) -> Resource {
-        let metadata = &sample.metadata;
-        let matched = sample.matched.as_deref();
-        let target = matched.and_then(|matched| matched.target.as_deref());
-        let created = rfc3339(sample.created_unix_ns);
         let mut attributes = Attributes(Vec::with_capacity(16 + self.extra.len()));
-        let executable = Some(metadata.executable.as_str()).filter(|name| !name.is_empty());
-        attributes.int("process.pid", Some(sample.id.pid));
-        attributes.string("process.creation.time", Some(&created));
-        attributes.string("process.executable.name", executable);
-        attributes.string("process.command", metadata.command.as_deref());
-        attributes.string("process.owner", metadata.owner.as_deref());
-        attributes.int("process.user.id", metadata.user_id);
-        attributes.string("container.id", metadata.container_id.as_deref());
-        attributes.string("k8s.pod.uid", metadata.pod_uid.as_deref());
-        let task = matched.and_then(|matched| matched.task_id.as_deref());
-        attributes.string("procmon.task.id", task);
+        describe(sample, |key, word| match word {
+            Word::Text(text) => attributes.string(key, Some(text)),
+            Word::Number(number) => attributes.int(key, Some(number)),
+        });
         if self.service_instance {
+            let created = rfc3339(sample.created_unix_ns);
             let instance = instance_id(&self.host, sample.id.pid, &created);
-            let name = target.or(executable).or(Some("unknown_service"));
-            attributes.string("service.name", name);
+            attributes.string("service.name", Some(service_name(sample)));
             attributes.string("service.instance.id", Some(&instance));
         } else {
-            attributes.string("service.name", target);
+            attributes.string("service.name", target(sample));
         }
+        let matched = sample.matched.as_deref();
         let ruled = matched.map_or(&[][..], |matched| &matched.attributes);
         self.complete(attributes, ruled)
     }

@@ -190,6 +190,7 @@ impl QueueHealth {
         let state = self.0.state();
         ExporterHealth {
             queue_bytes: state.bytes as u64,
+            failing: state.stuck,
             ..state.health
         }
     }

@@ -24,6 +24,8 @@ impl Running {
             .args(["--interval", "1s"])
             .args(outputs)
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+            // As people run it: it serves.
+            .env(Procmon::LISTEN, "")
             .start()?;
         Ok(Self { program, started })
     }

@@ -35,6 +35,7 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     let ticks = effort.pick(10, 2);
     let arrivals = Arrivals::start()?;
     let mut command = Procmon::new("run")
+        .env(Procmon::LISTEN, "")
         .args(["--all", "--interval", "1s", "--overhead-budget", "off"])
         .args(["--otlp", &arrivals.url()])
         .args(options)

@@ -99,6 +99,7 @@ impl Attached {
 
 fn procmon() -> Result<Program> {
     let mut command = Procmon::new("run")
+        .env(Procmon::LISTEN, "")
         .args(["--all", "--interval", "1s", "--overhead-budget", "off"])
         .args(["--jsonl", "/dev/null"])
         .command()?;

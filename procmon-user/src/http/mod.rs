@@ -1,0 +1,131 @@
+//! Prometheus' `/metrics`, and how procmon does, over HTTP.
+//!
+//! One more consumer of views: its thread keeps the latest one, and requests are
+//! answered of that. Nothing is rendered that nobody asks for.
+
+mod bind;
+mod body;
+mod connections;
+mod guard;
+mod health;
+mod latest;
+mod negotiate;
+pub mod page;
+mod routes;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::agent::{self, Consumer, Views};
+use crate::export::otlp::HostIdentity;
+use crate::metrics::prometheus::Naming;
+pub use bind::{BindError, Bound, Listen};
+use page::Part;
+pub use routes::Exporters;
+use routes::{Site, router};
+
+/// Where and what to serve, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to.
+    pub listen: Listen,
+    /// Other machines may ask.
+    pub allow_remote: bool,
+    /// Names of this host beside localhost that requests may say.
+    pub hosts: Vec<String>,
+    /// Requests must bring the token in this file.
+    pub token_file: Option<PathBuf>,
+    /// TLS: the certificate, and those that signed it.
+    pub certificate: Option<PathBuf>,
+    /// TLS: the certificate's key.
+    pub key: Option<PathBuf>,
+    /// What the page is made of.
+    pub parts: Vec<Part>,
+    /// How its metrics are called.
+    pub naming: Naming,
+    /// Which host this is.
+    pub host: HostIdentity,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            allow_remote: false,
+            hosts: Vec::new(),
+            token_file: None,
+            certificate: None,
+            key: None,
+            parts: Part::ALL.to_vec(),
+            naming: Naming::default(),
+            host: HostIdentity::default(),
+        }
+    }
+}
+
+/// A running server.
+pub struct Server {
+    follower: Consumer<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves the views of `views` on `runtime`; `exporters` tells how those do
+    /// that were asked for.
+    ///
+    /// # Errors
+    /// When the consumer's thread cannot be started.
+    pub fn start(
+        bound: Bound,
+        views: &Views,
+        exporters: Exporters,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
+        let latest = Arc::new(latest::Shared::default());
+        let Settings {
+            parts,
+            naming,
+            host,
+            ..
+        } = bound.settings;
+        let site = Site::new(
+            Arc::clone(&latest),
+            views.heartbeats().clone(),
+            exporters,
+            Arc::new(host),
+            (&parts, naming),
+        );
+        let router = router(Arc::new(site), bound.guard);
+        let follower = agent::spawn(views, "http", (), move |(), view| {
+            latest.follow(view);
+            ControlFlow::Continue(())
+        })?;
+        let listener = {
+            let _runtime = runtime.enter();
+            TcpListener::from_std(bound.listener).context("cannot wait for connections")?
+        };
+        let tls = bound.tls.map(Into::into);
+        let task = runtime.spawn(connections::serve(listener, tls, router));
+        Ok(Self { follower, task })
+    }
+
+    /// How its consumer does.
+    pub fn health(&self) -> agent::ConsumerHealth {
+        self.follower.health()
+    }
+
+    /// Accepts no more connections, and waits until the last view is in.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.task.abort();
+        self.follower.join().await
+    }
+}
