@@ -11,6 +11,7 @@ use super::arguments::Common;
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
+use super::privileges;
 use super::reload::{Reloaded, change, reload};
 use super::selecting::Selecting;
 use super::serving;
@@ -131,6 +132,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let programs = kernel.map_or(Programs::ALL, |_| collect.programs);
     let mut collector = Collector::open_for(collect, selection, kernel, config.contract())?;
     collector.set_rules(rules);
+    privileges::keep_for(&privileges::plans(loaded, kernel.is_some(), false));
     info!("{}", greeting(args, config, &plan, &collector));
     let interval = config.interval.0;
     let views = Views::default();
