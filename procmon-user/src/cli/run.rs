@@ -20,6 +20,7 @@ use super::systemd::Systemd;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
+use crate::http::Server;
 use crate::kernel::Programs;
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -95,10 +96,34 @@ enum Next {
 
 /// Does nothing until it is switched on.
 async fn idle(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result<Next, Failure> {
+    let common = &args.common;
+    let bound = serving::of_run(common, loaded)?;
+    let ebpf = common.kernel(loaded).is_some();
+    privileges::keep_for(&privileges::plans(loaded, ebpf, false));
+    let at = match &bound {
+        Some(bound) => format!("; {}/healthz", bound.url()),
+        None => String::new(),
+    };
     info!(
-        "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is true",
+        "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is \
+         true{at}",
         loaded.named(loaded.config.switched_off_by())
     );
+    let runtime = tokio::runtime::Handle::current();
+    let server = bound.map(|bound| Server::start_idle(bound, &runtime));
+    let server = server.transpose()?;
+    let next = nothing_until_switched_on(args, loaded, hangups).await?;
+    if let Some(server) = server {
+        server.stop().await?;
+    }
+    Ok(next)
+}
+
+async fn nothing_until_switched_on(
+    args: &Args,
+    loaded: &mut Loaded,
+    hangups: &mut Hangups,
+) -> Result<Next, Failure> {
     let _systemd = Systemd::idle();
     let mut signals = Signals::take()?;
     let duration = args.common.duration.unwrap_or(Duration::MAX);
