@@ -132,6 +132,7 @@ fn collect(
     loop {
         waiting.heartbeat.beat();
         missed.frames = views.dropped();
+        views.begin_tick();
         let frame = Arc::new(collector.tick(missed)?);
         let derived = rates.derive(&frame);
         views.send(analysis.view(frame, derived));

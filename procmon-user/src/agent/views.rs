@@ -1,6 +1,7 @@
 //! The way of the views from the collector to its consumers, and how many of
 //! them each consumer was too slow for.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +23,17 @@ pub struct Views {
     sent: Arc<AtomicU64>,
     consumers: Mutex<Vec<ConsumerHealth>>,
     heartbeats: Heartbeats,
+    hooks: Mutex<Hooks>,
+}
+
+/// What is to be done when a tick begins.
+#[derive(Default)]
+struct Hooks(Vec<Box<dyn Fn() + Send>>);
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} hooks", self.0.len())
+    }
 }
 
 /// How a consumer does.
@@ -51,6 +63,7 @@ impl Default for Views {
             sent: Arc::default(),
             consumers: Mutex::default(),
             heartbeats: Heartbeats::default(),
+            hooks: Mutex::default(),
         }
     }
 }
@@ -78,6 +91,19 @@ impl Views {
     /// The loops of the consumers, and whoever else is among them.
     pub fn heartbeats(&self) -> &Heartbeats {
         &self.heartbeats
+    }
+
+    /// Does this whenever a tick begins, on the collector's thread: so that
+    /// whoever keeps a view lets go of it, and its memory is there for the next.
+    pub fn when_a_tick_begins(&self, hook: impl Fn() + Send + 'static) {
+        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        hooks.0.push(Box::new(hook));
+    }
+
+    /// A tick begins.
+    pub(super) fn begin_tick(&self) {
+        let hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        hooks.0.iter().for_each(|hook| hook());
     }
 
     /// Sends a view to every consumer.

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::latest::Latest;
+use crate::frame::AgentHealth;
 use crate::heartbeat::LONGEST;
 use crate::metrics::ExporterHealth;
 
@@ -44,9 +44,9 @@ pub fn health(ages: &Ages) -> Answer {
 
 /// `/readyz`: whether procmon does what it was asked to. Probes that do not work
 /// here are told, and are no reason; `exporters` are those that were asked for.
-pub fn readiness(latest: Option<&Latest>, ages: &Ages, exporters: &[ExporterHealth]) -> Answer {
+pub fn readiness(agent: Option<&AgentHealth>, ages: &Ages, exporters: &[ExporterHealth]) -> Answer {
     let mut reasons = late(ages);
-    if latest.is_none() {
+    if agent.is_none() {
         reasons.push("there is no frame yet".to_owned());
     }
     let failing = exporters.iter().filter(|exporter| exporter.failing);
@@ -56,7 +56,7 @@ pub fn readiness(latest: Option<&Latest>, ages: &Ages, exporters: &[ExporterHeal
             exporter.exporter
         )
     }));
-    let probes = latest.map_or(&[][..], |latest| &latest.view.frame.agent.probes);
+    let probes = agent.map_or(&[][..], |agent| &agent.probes);
     let probes = probes.iter().map(|probe| {
         let mut object = json!({"probe": probe.probe, "state": probe.state});
         if let Some(reason) = &probe.reason {

@@ -1,8 +1,13 @@
 //! What the pages are made of: the latest view, and what is kept from view to view.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::page::Labels;
+use crate::frame::AgentHealth;
 use crate::metrics::agent::AGENT;
 use crate::metrics::{AgentReading, Instrument, Points, Value};
 use crate::process::{Basics, Histogram};
@@ -45,34 +50,111 @@ impl Latest {
     }
 }
 
+/// Why there is no view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// There was none so far.
+    NotYet,
+    /// The next one takes long.
+    Late,
+}
+
 /// The way of the latest view from the consumer's thread to the requests.
+#[derive(Debug)]
+pub struct Shared {
+    latest: watch::Sender<Option<Arc<Latest>>>,
+    kept: Mutex<Between>,
+}
+
+/// What is kept when the view is not.
 #[derive(Debug, Default)]
-pub struct Shared(Mutex<Option<Arc<Latest>>>);
+struct Between {
+    histograms: Histograms,
+    agent: Option<Arc<AgentHealth>>,
+    /// When the last view was of, ns since boot.
+    at_boot_ns: Option<u64>,
+    /// When somebody asked last.
+    asked: Option<Instant>,
+}
+
+/// A view that nobody may ask for is not kept when the next comes this soon:
+/// whoever asks then waits for that one.
+const SOON: Duration = Duration::from_millis(2500);
+/// Nobody has asked for so long: nobody may ask.
+const FORGOTTEN: Duration = Duration::from_secs(300);
+
+impl Between {
+    /// Whether a view of this time is to be kept until the next: it is as much
+    /// memory as everything else together.
+    fn keeps(&self, at_boot_ns: u64) -> bool {
+        let asked = self.asked.is_some_and(|asked| asked.elapsed() < FORGOTTEN);
+        let since_last = |last| Duration::from_nanos(at_boot_ns.saturating_sub(last));
+        let is_next_soon = self.at_boot_ns.is_some_and(|last| since_last(last) <= SOON);
+        asked || !is_next_soon
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            latest: watch::Sender::new(None),
+            kept: Mutex::default(),
+        }
+    }
+}
 
 impl Shared {
-    /// The latest view, once there was one.
-    pub fn get(&self) -> Option<Arc<Latest>> {
-        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.clone()
+    /// The latest view; where it is not kept, the next.
+    ///
+    /// # Errors
+    /// When there was none so far, or the next takes longer than `patience`.
+    pub async fn get(&self, patience: Duration) -> Result<Arc<Latest>, Absent> {
+        {
+            let mut kept = self.kept();
+            kept.asked = Some(Instant::now());
+            if kept.agent.is_none() {
+                return Err(Absent::NotYet);
+            }
+        }
+        let mut latest = self.latest.subscribe();
+        let there = timeout(patience, latest.wait_for(Option::is_some)).await;
+        let there = there.ok().and_then(Result::ok);
+        there.and_then(|view| view.clone()).ok_or(Absent::Late)
+    }
+
+    /// How procmon did at the end of the latest tick, once there was one.
+    pub fn agent(&self) -> Option<Arc<AgentHealth>> {
+        self.kept().agent.clone()
+    }
+
+    /// Lets go of the view when a tick begins: its memory is what the next is
+    /// made of. A page that is on its way keeps it.
+    pub fn let_go(&self) {
+        drop(self.latest.send_replace(None));
     }
 
     /// Takes in the next view.
     pub fn follow(&self, view: &Arc<View>) {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut histograms = match &*latest {
-            Some(latest) => latest.histograms.clone(),
-            None => Histograms::default(),
-        };
-        histograms.record(view);
+        let mut kept = self.kept();
+        kept.histograms.record(view);
+        kept.agent = Some(Arc::clone(&view.frame.agent));
+        let at_boot_ns = view.frame.at_boot_ns;
+        let keeps = kept.keeps(at_boot_ns);
+        kept.at_boot_ns = Some(at_boot_ns);
+        if !keeps {
+            return;
+        }
         let next = Arc::new(Latest {
             view: Arc::clone(view),
-            histograms,
+            histograms: kept.histograms.clone(),
             labels: OnceLock::new(),
         });
-        let last = latest.replace(next);
-        drop(latest);
-        // Its view may be great: nobody waits for that.
-        drop(last);
+        drop(kept);
+        drop(self.latest.send_replace(Some(next)));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Between> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,5 +216,79 @@ impl Histograms {
             let attributes: Vec<_> = attributes.map(|(key, value)| (*key, &**value)).collect();
             out.point(&attributes, Value::Histogram(&kept.histogram));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Rates;
+    use crate::process::fixture;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn a_view() -> Arc<View> {
+        let frame = fixture::frame(0, vec![fixture::sample(7, "sh")], vec![]);
+        Arc::new(fixture::view(frame, &mut Rates::default()))
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_during_a_tick_gets_the_view_it_makes_and_nobody_keeps_the_last() {
+        let shared = Arc::new(Shared::default());
+        assert_eq!(shared.get(LONG).await.err(), Some(Absent::NotYet));
+        let first = a_view();
+        shared.follow(&first);
+        assert!(Arc::ptr_eq(&shared.get(LONG).await.unwrap().view, &first));
+        shared.let_go();
+        assert_eq!(Arc::strong_count(&first), 1);
+        assert!(shared.agent().is_some());
+        let asking = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                shared
+                    .get(LONG)
+                    .await
+                    .map(|latest| Arc::clone(&latest.view))
+            }
+        });
+        tokio::task::yield_now().await;
+        let second = a_view();
+        shared.follow(&second);
+        assert!(Arc::ptr_eq(&asking.await.unwrap().unwrap(), &second));
+    }
+
+    #[tokio::test]
+    async fn a_view_is_kept_while_somebody_asks_or_when_the_next_comes_late() {
+        let shared = Shared::default();
+        let follow = |at_ms: u64| {
+            let mut view = a_view();
+            let own = Arc::get_mut(&mut view).unwrap();
+            Arc::get_mut(&mut own.frame).unwrap().at_boot_ns = at_ms * 1_000_000;
+            shared.let_go();
+            shared.follow(&view);
+            Arc::strong_count(&view) > 1
+        };
+        assert!(follow(0), "nobody knows when the next comes");
+        assert!(!follow(1000));
+        assert!(follow(11_000));
+        assert!(!follow(12_000));
+        // Whoever asks now gets the next.
+        assert_eq!(
+            shared.get(Duration::from_millis(1)).await.err(),
+            Some(Absent::Late)
+        );
+        assert!(follow(13_000));
+        assert!(shared.get(LONG).await.is_ok());
+        shared.kept().asked = Instant::now().checked_sub(FORGOTTEN);
+        assert!(!follow(14_000));
+    }
+
+    #[tokio::test]
+    async fn a_tick_that_takes_too_long_is_told() {
+        let shared = Shared::default();
+        shared.follow(&a_view());
+        shared.let_go();
+        let patience = Duration::from_millis(10);
+        assert_eq!(shared.get(patience).await.err(), Some(Absent::Late));
     }
 }

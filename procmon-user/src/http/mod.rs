@@ -102,6 +102,10 @@ impl Server {
             &contents,
         );
         let router = router(Arc::new(site), bound.guard);
+        views.when_a_tick_begins({
+            let latest = Arc::clone(&latest);
+            move || latest.let_go()
+        });
         let follower = agent::spawn(views, "http", (), move |(), view| {
             latest.follow(view);
             ControlFlow::Continue(())

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::body::PageBody;
 use super::guard::Guard;
 use super::health::{self, Answer};
-use super::latest::Shared;
+use super::latest::{Absent, Shared};
 use super::negotiate;
 use super::page::{Catalogue, Contents, Format, Own, Page, of_client};
 use crate::export::otlp::HostIdentity;
@@ -133,11 +133,13 @@ async fn metrics(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(latest) = site.latest.get() else {
-        return match site.duty {
-            Duty::Watching => later("there is no frame yet"),
-            Duty::Idle => said(StatusCode::SERVICE_UNAVAILABLE, SWITCHED_OFF),
-        };
+    let latest = match site.latest.get(TURN).await {
+        Ok(latest) => latest,
+        Err(_) if site.duty == Duty::Idle => {
+            return said(StatusCode::SERVICE_UNAVAILABLE, SWITCHED_OFF);
+        }
+        Err(Absent::NotYet) => return later("there is no frame yet"),
+        Err(Absent::Late) => return later("the next frame takes long"),
     };
     let catalogue = site.catalogue(negotiate::format(&headers));
     let content_type = catalogue.format.content_type();
@@ -181,10 +183,10 @@ async fn readyz(State(site): State<Arc<Site>>) -> Response {
     if site.duty == Duty::Idle {
         return answer(health::idleness(SWITCHED_OFF));
     }
-    let latest = site.latest.get();
+    let agent = site.latest.agent();
     let ages = site.heartbeats.ages();
     let exporters = (site.exporters)();
-    answer(health::readiness(latest.as_deref(), &ages, &exporters))
+    answer(health::readiness(agent.as_deref(), &ages, &exporters))
 }
 
 async fn nothing_here() -> Response {

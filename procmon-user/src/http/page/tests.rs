@@ -14,7 +14,14 @@ use crate::shape::{GroupBy, Settings, Shaper, View};
 fn latest(view: View) -> Arc<Latest> {
     let shared = Shared::default();
     shared.follow(&Arc::new(view));
-    shared.get().unwrap()
+    let latest = shared.get(std::time::Duration::ZERO);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(latest)
+        .unwrap()
 }
 
 fn view(processes: Vec<ProcessSample>) -> View {

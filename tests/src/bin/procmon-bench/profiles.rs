@@ -70,7 +70,10 @@ fn memory(budget: &Budget, pid: u32, sink: &Sink, effort: Effort, table: &mut Ta
     let mut more = Vec::new();
     let (mut at_rest, mut filled) = (0.0, 0.0);
     for _ in 0..effort.pick(3, 1) {
-        at_rest = after(WARM, start(pid, sink).env("PROCMON_HISTORY_RETAIN", "false"))?;
+        at_rest = after(
+            WARM,
+            start(pid, sink).env("PROCMON_HISTORY_RETAIN", "false"),
+        )?;
         filled = after(ticks, start(pid, sink).args(profile))?;
         more.push(filled - at_rest);
     }
@@ -86,9 +89,7 @@ fn memory(budget: &Budget, pid: u32, sink: &Sink, effort: Effort, table: &mut Ta
 
 /// The resident set after so many ticks, MiB.
 fn after(ticks: usize, procmon: Procmon) -> Result<f64> {
-    let program = procmon
-        .args(["--interval", FAST, "--jsonl", "-"])
-        .start()?;
+    let program = procmon.args(["--interval", FAST, "--jsonl", "-"]).start()?;
     program.wait_for_stdout(PATIENCE, |text| text.lines().count() >= ticks)?;
     let rss = usage::rss_mib(program.pid())?;
     end(program)?;
