@@ -106,6 +106,13 @@ pub const KEYS: &[Key] = &[
     )
     .live(),
     key!(
+        command_args,
+        "Send the first 4 KiB of each process's arguments, as `process.command_args`. What follows \
+         a word that speaks of a password, passphrase, secret, token, key, credential or \
+         authorization becomes REDACTED, and so does the user of a URL; a secret without a name, \
+         as in `-pSECRET`, cannot be known."
+    ),
+    key!(
         overhead_budget,
         "What procmon may take of one core, its kernel programs included; past it the optional \
          probes are detached, one each time (`run` only)."

@@ -69,6 +69,8 @@ pub struct Config {
     pub interval: Interval,
     /// Which metrics of processes are sent.
     pub metrics: Metrics,
+    /// Whether the arguments of processes are sent.
+    pub command_args: bool,
     /// What procmon may take of one core.
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
@@ -121,6 +123,7 @@ impl Default for Config {
             in_force: Profile::default(),
             interval: Interval(second),
             metrics: Metrics::default(),
+            command_args: false,
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),
             select: Select::default(),

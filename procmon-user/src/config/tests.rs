@@ -74,6 +74,7 @@ fn every_key_of_a_file_is_taken_over() {
          profile: night\n\
          profiles: {night: {interval: 5m}}\n\
          metrics: all\n\
+         command_args: true\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
          select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
@@ -121,6 +122,7 @@ fn every_key_of_a_file_is_taken_over() {
         in_force: night,
         interval: seconds(10),
         metrics: Metrics(crate::metrics::Choice::All),
+        command_args: true,
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
         select: Select {
