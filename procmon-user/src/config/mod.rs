@@ -16,6 +16,7 @@ mod logging;
 mod metrics;
 mod mistake;
 mod mqtt;
+pub mod otlp_page;
 mod print;
 mod profile;
 mod profiles;
@@ -36,6 +37,7 @@ use crate::collector::Contract;
 use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+use crate::metrics::compat::Compat;
 pub use change::Changes;
 pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
 pub use history::{History, Memory, Samples};
@@ -71,6 +73,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// Whether the arguments of processes are sent.
     pub command_args: bool,
+    /// Names of other monitors that are served beside ours.
+    pub compat: Vec<Compat>,
     /// What procmon may take of one core.
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
@@ -124,6 +128,7 @@ impl Default for Config {
             interval: Interval(second),
             metrics: Metrics::default(),
             command_args: false,
+            compat: Vec::new(),
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),
             select: Select::default(),

@@ -9,6 +9,7 @@ use super::*;
 use crate::export::mqtt::Qos;
 use crate::export::mqtt::settings::Waiting;
 use crate::http::page::Part;
+use crate::metrics::compat::Compat;
 use crate::metrics::prometheus::Naming;
 use crate::process::Switch;
 use crate::process::select::RuleSpec;
@@ -75,6 +76,7 @@ fn every_key_of_a_file_is_taken_over() {
          profiles: {night: {interval: 5m}}\n\
          metrics: all\n\
          command_args: true\n\
+         compat: [vertex_ar]\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
          select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
@@ -99,6 +101,9 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   client_key: c.key\n\
         \x20   insecure: true\n\
         \x20   temporality: delta\n\
+        \x20   histogram_aggregation: explicit_bucket_histogram\n\
+        \x20   service_name: watcher\n\
+        \x20   resource_attributes: 'team=a'\n\
         \x20   service_instance: false\n\
         \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
         \x20 jsonl: {file: '-', max_size: off}\n\
@@ -123,6 +128,7 @@ fn every_key_of_a_file_is_taken_over() {
         interval: seconds(10),
         metrics: Metrics(crate::metrics::Choice::All),
         command_args: true,
+        compat: vec![Compat::VertexAr],
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
         select: Select {
@@ -166,6 +172,9 @@ fn every_key_of_a_file_is_taken_over() {
                 client_key: text("c.key"),
                 insecure: text("true"),
                 temporality: text("delta"),
+                histogram_aggregation: text("explicit_bucket_histogram"),
+                service_name: text("watcher"),
+                resource_attributes: text("team=a"),
                 service_instance: Some(false),
             },
             report: Output {
