@@ -99,6 +99,7 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
         contract,
     )?;
     collector.set_rules(loaded.config.rules());
+    collector.set_command_args(loaded.config.command_args);
     let impaired = |probe: &ProbeStatus| probe.state != ProbeState::Active;
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());

@@ -157,6 +157,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let programs = kernel.map_or(Programs::ALL, |_| collect.programs);
     let mut collector = Collector::open_for(collect, selection, kernel, config.contract())?;
     collector.set_rules(rules);
+    collector.set_command_args(config.command_args);
     privileges::keep_for(&privileges::plans(loaded, kernel.is_some(), false));
     info!("{}", greeting(args, config, &plan, &collector));
     let interval = config.interval.0;

@@ -197,6 +197,11 @@ impl Collector {
         self.selector.set_rules(rules);
     }
 
+    /// Sets whether arguments are read: of processes that are met from now on.
+    pub fn set_command_args(&mut self, command_args: bool) {
+        self.metadata.set_arguments(command_args);
+    }
+
     /// Sets whom to watch, where expressions say that.
     pub fn set_conditions(&mut self, conditions: Arc<Rules>) {
         if self.selection.conditions().is_some() {

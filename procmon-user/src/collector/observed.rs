@@ -153,6 +153,7 @@ impl Observed {
             kernel_thread: self.kernel_thread,
             path: None,
             command: None,
+            arguments: Vec::new(),
             ..before
         };
         if let Some(groups) = groups {

@@ -107,6 +107,13 @@ pub const KEYS: &[Key] = &[
     )
     .live(),
     key!(
+        command_args,
+        "Send the first 4 KiB of each process's arguments, as `process.command_args`. What follows \
+         a word that speaks of a password, passphrase, secret, token, key, credential or \
+         authorization becomes REDACTED, and so does the user of a URL; a secret without a name, \
+         as in `-pSECRET`, cannot be known."
+    ),
+    key!(
         compat,
         "Names of other monitors for what procmon tells too, beside its own: `vertex_ar` on /metrics."
     ),

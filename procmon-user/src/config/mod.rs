@@ -71,6 +71,8 @@ pub struct Config {
     pub interval: Interval,
     /// Which metrics of processes are sent.
     pub metrics: Metrics,
+    /// Whether the arguments of processes are sent.
+    pub command_args: bool,
     /// Names of other monitors that are served beside ours.
     pub compat: Vec<Compat>,
     /// What procmon may take of one core.
@@ -125,6 +127,7 @@ impl Default for Config {
             in_force: Profile::default(),
             interval: Interval(second),
             metrics: Metrics::default(),
+            command_args: false,
             compat: Vec::new(),
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),

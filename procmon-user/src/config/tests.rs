@@ -75,6 +75,7 @@ fn every_key_of_a_file_is_taken_over() {
          profile: night\n\
          profiles: {night: {interval: 5m}}\n\
          metrics: all\n\
+         command_args: true\n\
          compat: [vertex_ar]\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
@@ -126,6 +127,7 @@ fn every_key_of_a_file_is_taken_over() {
         in_force: night,
         interval: seconds(10),
         metrics: Metrics(crate::metrics::Choice::All),
+        command_args: true,
         compat: vec![Compat::VertexAr],
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),

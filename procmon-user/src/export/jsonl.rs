@@ -98,6 +98,9 @@ impl Serialize for Who<'_> {
         map.serialize_entry("executable", &metadata.executable)?;
         map.serialize_entry("path", &path)?;
         map.serialize_entry("command", &metadata.command)?;
+        if !metadata.arguments.is_empty() {
+            map.serialize_entry("command_args", &metadata.arguments)?;
+        }
         map.serialize_entry("owner", &metadata.owner)?;
         map.serialize_entry("parent_pid", &metadata.parent_pid)?;
         if let Some(container) = &metadata.container_id {

@@ -11,6 +11,8 @@ pub enum Word<'a> {
     Text(&'a str),
     /// A whole number.
     Number(u32),
+    /// Texts, one after the other.
+    Texts(&'a [String]),
 }
 
 /// Calls `each` with what is known of a process, in the order of the contract:
@@ -28,6 +30,14 @@ pub fn describe(sample: &ProcessSample, mut each: impl FnMut(&'static str, Word<
     };
     text("process.executable.name", executable(sample));
     text("process.command", metadata.command.as_deref());
+    if !metadata.arguments.is_empty() {
+        each("process.command_args", Word::Texts(&metadata.arguments));
+    }
+    let mut text = |key, value: Option<&str>| {
+        if let Some(value) = value {
+            each(key, Word::Text(value));
+        }
+    };
     text("process.owner", metadata.owner.as_deref());
     if let Some(user_id) = metadata.user_id {
         each("process.user.id", Word::Number(user_id));

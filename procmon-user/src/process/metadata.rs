@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::owners::Owners;
+use super::redact::redact;
 use super::{Groups, ProcessId};
 use crate::proc::{
     Error, Malformed, ProcRoot, ProcessDir, ReadErrors, argv, exe, stat, status, tasks,
@@ -21,6 +22,9 @@ pub struct Metadata {
     pub path: Option<PathBuf>,
     /// argv[0].
     pub command: Option<String>,
+    /// The first 4 KiB of its arguments, secrets redacted, where they were asked
+    /// for; else none.
+    pub arguments: Vec<String>,
     /// Parent's pid at birth, as far as known.
     pub parent_pid: Option<u32>,
     /// Real user id.
@@ -93,6 +97,7 @@ impl Metadata {
 pub struct MetadataReader {
     root: ProcRoot,
     owners: Owners,
+    with_arguments: bool,
     buf: Vec<u8>,
 }
 
@@ -103,8 +108,14 @@ impl MetadataReader {
         Self {
             root,
             owners: Owners::new(passwd),
+            with_arguments: false,
             buf: Vec::new(),
         }
+    }
+
+    /// Says whether [`Metadata::arguments`] are read; they are not at first.
+    pub fn set_arguments(&mut self, with_arguments: bool) {
+        self.with_arguments = with_arguments;
     }
 
     /// Reads what is known of a process and was not told. Of a process that has
@@ -201,10 +212,16 @@ impl MetadataReader {
 
         let name = format!("{living}cmdline");
         let read = dir.read_start(&name, argv::LONGEST, &mut self.buf);
-        let argv0 = match errors.keep("cmdline", read)? {
-            Some(()) => argv::first(&self.buf),
-            None => None,
-        };
+        if errors.keep("cmdline", read)?.is_none() {
+            self.buf.clear();
+        }
+        if self.with_arguments {
+            let words: Vec<_> = argv::whole(&self.buf)
+                .map(String::from_utf8_lossy)
+                .collect();
+            metadata.arguments = redact(words.iter().map(|word| &**word));
+        }
+        let argv0 = argv::first(&self.buf);
         metadata.command = argv0.map(|argv0| String::from_utf8_lossy(argv0).into_owned());
         metadata.executable = exe::fallback_name(&comm, argv0);
         if dead_leader && living.is_empty() {

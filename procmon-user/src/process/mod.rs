@@ -12,6 +12,7 @@ pub mod groups;
 pub mod identity;
 pub mod metadata;
 pub mod owners;
+pub mod redact;
 pub mod sample;
 pub mod select;
 pub mod shared;

@@ -1,6 +1,7 @@
 //! What the tests of this binary share.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -82,6 +83,7 @@ impl Public {
         let mut command = Command::new(self.copy(inner.get_program(), "procmon"));
         command
             .args(inner.get_args())
+            .envs(set_variables(&inner))
             .current_dir("/")
             .uid(NOBODY)
             .gid(NOBODY);
@@ -105,8 +107,16 @@ pub fn with_just(capabilities: &str, nobodys: &Command) -> Command {
         .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
         .arg(nobodys.get_program())
         .args(nobodys.get_args())
+        .envs(set_variables(nobodys))
         .current_dir("/");
     command
+}
+
+/// The variables that a command is given.
+fn set_variables(command: &Command) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// Gives a file or a folder these permissions.

@@ -1,5 +1,6 @@
 //! Configuration: files good and bad, and what beats what.
 
+mod arguments;
 mod bad_files;
 mod commands;
 mod estimate;

@@ -2,6 +2,8 @@
 
 use crate::metrics::prometheus;
 use crate::process::ProcessSample;
+use serde_json::json;
+
 use crate::process::describe::{Word, describe};
 use crate::shape::{Group, View};
 
@@ -86,5 +88,7 @@ pub fn put(out: &mut Vec<u8>, first: bool, label: &str, word: Word<'_>) {
     match word {
         Word::Text(value) => text::label(out, first, label, value),
         Word::Number(number) => text::label(out, first, label, &number.to_string()),
+        // As OpenTelemetry writes arrays where there are none.
+        Word::Texts(texts) => text::label(out, first, label, &json!(texts).to_string()),
     }
 }

@@ -62,6 +62,7 @@ fn everything_there_is() {
             executable: "nginx".into(),
             path: Some("/usr/sbin/nginx".into()),
             command: Some("nginx: worker".into()),
+            arguments: vec![],
             parent_pid: Some(3),
             user_id: Some(33),
             owner: Some("www-data".into()),
@@ -73,6 +74,24 @@ fn everything_there_is() {
         }
     );
     assert_eq!(errors.as_slice(), []);
+}
+
+#[test]
+fn arguments_are_read_when_they_are_asked_for_and_redacted() {
+    let tree = tree(b"nginx", 0, Some("/usr/sbin/nginx"));
+    fs::write(
+        tree.path().join("proc/7/cmdline"),
+        "nginx\0--password=hunter2\0-q\0",
+    )
+    .unwrap();
+    let mut reader = MetadataReader::new(ProcRoot::under(tree.path()));
+    let read = |reader: &mut MetadataReader| {
+        let errors = &mut ReadErrors::default();
+        reader.read(id(15), Told::default(), errors).arguments
+    };
+    assert!(read(&mut reader).is_empty());
+    reader.set_arguments(true);
+    assert_eq!(read(&mut reader), ["nginx", "--password=REDACTED", "-q"]);
 }
 
 #[test]

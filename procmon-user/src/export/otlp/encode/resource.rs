@@ -1,7 +1,7 @@
 //! The resource of a process.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use uuid::Uuid;
 
@@ -58,6 +58,7 @@ impl Resources {
         describe(sample, |key, word| match word {
             Word::Text(text) => attributes.string(key, Some(text)),
             Word::Number(number) => attributes.int(key, Some(number)),
+            Word::Texts(texts) => attributes.strings(key, texts),
         });
         if self.service_instance {
             let created = rfc3339(sample.created_unix_ns);
@@ -149,6 +150,14 @@ impl Attributes {
         if let Some(value) = value {
             self.push(key, Value::StringValue(value.to_owned()));
         }
+    }
+
+    fn strings(&mut self, key: &str, values: &[String]) {
+        let value = |text: &String| AnyValue {
+            value: Some(Value::StringValue(text.clone())),
+        };
+        let values = values.iter().map(value).collect();
+        self.push(key, Value::ArrayValue(ArrayValue { values }));
     }
 
     fn int(&mut self, key: &str, value: Option<u32>) {
