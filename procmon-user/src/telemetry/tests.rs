@@ -1,3 +1,5 @@
+mod environment;
+
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue as WireKeyValue;
@@ -5,6 +7,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use super::*;
+use crate::export::otlp::testing::authority::{Authority, collectors};
+use crate::export::otlp::testing::proxy::HttpProxy;
 use crate::export::otlp::testing::{
     Answer, Collector, Got, PATIENCE, sample, settings as settings_of, view,
 };
@@ -314,4 +318,64 @@ async fn histograms_have_explicit_bounds_when_asked_for() {
         point.explicit_bounds[bucket.expect("a bucket")],
         1.0 / 256.0
     );
+}
+
+#[tokio::test]
+async fn the_timeout_ends_a_try_of_the_sdk_too() {
+    for (collector, protocol) in [
+        (Collector::grpc(), "grpc"),
+        (Collector::http(), "http/protobuf"),
+    ] {
+        collector.will(vec![Answer::Slow(NEVER); 10]);
+        let more = [("OTEL_EXPORTER_OTLP_TIMEOUT", "200")];
+        let telemetry = start(&settings(&collector, protocol, &more), NEVER);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
+        let ended = telemetry.shutdown(PATIENCE).await;
+        assert!(matches!(ended, Err(ShutdownError::Failed(_))), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutual_tls_is_that_of_the_settings() {
+    let authority = Authority::new();
+    for (collector, protocol) in collectors(&authority.sign("localhost"), &authority) {
+        let mut settings = settings(&collector, protocol, &[]);
+        let endpoint = format!("https://localhost:{}", collector.address.port());
+        let path = settings.endpoint.path().to_owned();
+        settings.endpoint = format!("{endpoint}{path}").parse().expect("a URL");
+        settings.tls.authority = Some(authority.pem());
+        settings.tls.identity = Some(authority.sign("procmon").identity());
+        let telemetry = start(&settings, NEVER);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
+        assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
+        assert_eq!(collector.taken().len(), 1, "{protocol}");
+
+        settings.tls.identity = None;
+        let anonymous = start(&settings, NEVER);
+        anonymous.publish(&view(10, vec![], vec![]), vec![]);
+        let ended = anonymous.shutdown(PATIENCE).await;
+        assert!(matches!(ended, Err(ShutdownError::Failed(_))), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_is_that_of_the_settings() {
+    for (collector, protocol) in [
+        (Collector::grpc(), "grpc"),
+        (Collector::http(), "http/protobuf"),
+    ] {
+        let proxy = HttpProxy::start(collector.address, "200 OK").await;
+        let url = format!("http://{}", proxy.address);
+        let settings = settings_of(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.test:8080"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("HTTP_PROXY", &url),
+        ]);
+        let telemetry = start(&settings, NEVER);
+        telemetry.publish(&view(10, vec![], vec![]), vec![]);
+        assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
+        let asked = &proxy.asked()[0].0;
+        assert_eq!(asked, "CONNECT collector.test:8080 HTTP/1.1", "{protocol}");
+        assert_eq!(collector.taken().len(), 1);
+    }
 }

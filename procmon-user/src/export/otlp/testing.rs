@@ -1,5 +1,8 @@
 //! What the tests of OTLP share: views, and collectors that misbehave on order.
 
+pub mod authority;
+pub mod proxy;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
 mod groups;
+mod histograms;
 
 use std::collections::{BTreeMap, BTreeSet};
 

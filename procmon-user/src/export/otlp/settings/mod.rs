@@ -241,6 +241,11 @@ impl Settings {
         }))
     }
 
+    /// Whether TLS is spoken.
+    pub fn is_secure(&self) -> bool {
+        self.endpoint.scheme_str() == Some("https")
+    }
+
     /// [`Settings::resolve`] with the environment of this process.
     pub fn from_environment(
         flag: Option<Option<&str>>,

@@ -17,8 +17,8 @@ use tonic_types::StatusExt;
 
 use super::tls::{certificates, private_key, tls_error};
 use super::{
-    AGENT, Accepted, Connector, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, printable,
-    reason, timed_out,
+    AGENT, Accepted, Connector, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, advice,
+    chain, printable, timed_out,
 };
 use crate::export::otlp::settings::{Compression, Settings};
 
@@ -29,6 +29,8 @@ const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/E
 pub struct GrpcTransport {
     endpoint: Endpoint,
     connector: Connector,
+    /// Whether TLS is spoken.
+    secure: bool,
     client: Grpc<Channel>,
     metadata: MetadataMap,
     timeout: Duration,
@@ -44,6 +46,7 @@ impl GrpcTransport {
             client: grpc_client(channel, settings.compression),
             endpoint,
             connector,
+            secure: settings.is_secure(),
             metadata: metadata(settings),
             timeout: settings.timeout,
             compression: settings.compression,
@@ -54,10 +57,11 @@ impl GrpcTransport {
         let call = async {
             let mut request = Request::new(body);
             *request.metadata_mut() = self.metadata.clone();
-            self.client.ready().await.map_err(Failure::unreachable)?;
+            let ready = self.client.ready().await;
+            ready.map_err(|error| Failure::unreachable(&error, self.secure))?;
             let path = PathAndQuery::from_static(EXPORT);
             let answer = self.client.unary(request, path, BytesCodec).await;
-            answer.map_err(|status| classify_status(&status))
+            answer.map_err(|status| classify_status(&status, self.secure))
         };
         match tokio::time::timeout(self.timeout, call).await {
             Ok(answer) => answer.map(|answer| accepted(answer.into_inner())),
@@ -85,7 +89,7 @@ pub fn endpoint(settings: &Settings) -> Result<Endpoint, TransportError> {
         .user_agent(AGENT)
         .expect("a constant that is a header value")
         .connect_timeout(settings.timeout);
-    if settings.endpoint.scheme_str() != Some("https") {
+    if !settings.is_secure() {
         return Ok(endpoint);
     }
     let mut tls = ClientTlsConfig::new();
@@ -160,9 +164,11 @@ impl Decoder for BytesCodec {
 }
 
 /// What a gRPC status means to the batch (OTLP specification, "Failures").
-fn classify_status(status: &Status) -> Failure {
+/// `secure` is whether TLS was to be spoken.
+fn classify_status(status: &Status, secure: bool) -> Failure {
     let reason = match status.source() {
-        Some(source) => format!("{}: {}", status.message(), reason(source)),
+        Some(source) => advice(source, secure)
+            .unwrap_or_else(|| format!("{}: {}", status.message(), chain(source))),
         None => format!("{:?}: {}", status.code(), status.message()),
     };
     let after = status

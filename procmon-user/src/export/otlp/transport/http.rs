@@ -26,6 +26,8 @@ use crate::export::otlp::settings::{Compression, Settings};
 pub struct HttpTransport {
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
     uri: Uri,
+    /// Whether TLS is spoken.
+    secure: bool,
     headers: HeaderMap,
     timeout: Duration,
     compression: Option<Compression>,
@@ -35,7 +37,7 @@ impl HttpTransport {
     /// The transport of the settings; must be called within the runtime it is
     /// to run on.
     pub fn new(settings: &Settings) -> Result<Self, TransportError> {
-        let secure = settings.endpoint.scheme_str() == Some("https");
+        let secure = settings.is_secure();
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls_config(&settings.endpoint, &settings.tls, secure)?)
             .https_or_http()
@@ -53,6 +55,7 @@ impl HttpTransport {
         Ok(Self {
             client: Client::builder(TokioExecutor::new()).build(connector),
             uri: settings.endpoint.clone(),
+            secure,
             headers,
             timeout: settings.timeout,
             compression: settings.compression,
@@ -71,7 +74,8 @@ impl HttpTransport {
         *request.headers_mut() = self.headers.clone();
         let exchange = async {
             let answer = self.client.request(request).await;
-            let (head, body) = answer.map_err(Failure::unreachable)?.into_parts();
+            let answer = answer.map_err(|error| Failure::unreachable(&error, self.secure))?;
+            let (head, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
             let body = body.map_err(|error| Failure::retryable(chain(&*error)))?;
             Ok(http::Response::from_parts(head, body.to_bytes()))

@@ -19,7 +19,7 @@ mod tls;
 pub use self::connect::Connector;
 pub use self::grpc::{GrpcTransport, endpoint, metadata};
 pub use self::http::HttpTransport;
-use self::reason::{chain, printable, reason};
+use self::reason::{advice, chain, printable};
 pub(in crate::export) use self::tls::tls_config;
 
 const AGENT: &str = concat!("procmon/", env!("CARGO_PKG_VERSION"));
@@ -133,8 +133,9 @@ impl Transport for Network {
 }
 
 impl Failure {
-    fn unreachable(error: impl std::error::Error + 'static) -> Self {
-        Self::retryable(reason(&error))
+    /// `secure` is whether TLS was to be spoken.
+    fn unreachable(error: &(dyn std::error::Error + 'static), secure: bool) -> Self {
+        Self::retryable(advice(error, secure).unwrap_or_else(|| chain(error)))
     }
 }
 

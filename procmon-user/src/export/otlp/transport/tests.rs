@@ -2,18 +2,19 @@ use ::http::header::RETRY_AFTER;
 use ::http::{HeaderMap, HeaderValue};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::RootCertStore;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::http::retry_after;
-use super::tls::{certificates, private_key};
 use super::*;
 use crate::export::otlp::HostIdentity;
 use crate::export::otlp::encode::{Batch, Encoder};
-use crate::export::otlp::settings::{Compression, Pem};
-use crate::export::otlp::testing::{Answer, Collector, ServerTls, sample, settings, view};
+use crate::export::otlp::settings::Compression;
+use crate::export::otlp::testing::{Answer, Collector, sample, settings, view};
+
+mod cost;
+mod proxy;
+mod tls;
 
 fn endpoint_of(collector: &Collector, scheme: &str) -> String {
     format!("{scheme}://localhost:{}", collector.address.port())
@@ -332,128 +333,4 @@ fn retry_after_is_seconds_or_a_date() {
         assert_eq!(found, expected.map(Duration::from_secs), "{value}");
     }
     assert_eq!(retry_after(&HeaderMap::new(), now), None);
-}
-
-/// An authority, and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(vec![]).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
-    }
-
-    fn pem(&self) -> Pem {
-        pem(&self.0.pem())
-    }
-
-    /// Certificate and key for `localhost`.
-    fn sign(&self) -> (String, String) {
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        (certificate.pem(), key.serialize_pem())
-    }
-}
-
-fn pem(text: &str) -> Pem {
-    Pem {
-        path: "test.pem".to_owned(),
-        content: text.as_bytes().to_vec(),
-    }
-}
-
-#[tokio::test]
-async fn grpc_over_tls_trusts_the_authority_given_and_shows_its_own_certificate() {
-    let authority = Authority::new();
-    let (certificate, key) = authority.sign();
-    let tls = ServerTls {
-        certificate,
-        key,
-        client_authority: Some(authority.0.pem()),
-    };
-    let collector = Collector::grpc_at("127.0.0.1:0".parse().expect("an address"), Some(tls));
-    let mut settings = settings(&[(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        &endpoint_of(&collector, "https"),
-    )]);
-    settings.tls.authority = Some(authority.pem());
-    let (certificate, key) = authority.sign();
-    settings.tls.identity = Some((pem(&certificate), pem(&key)));
-    let mut network = Network::new(&settings).expect("a transport");
-    assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
-
-    let mut anonymous = settings.clone();
-    anonymous.tls.identity = None;
-    let mut network = Network::new(&anonymous).expect("a transport");
-    retryable(network.send(one_batch()).await);
-
-    settings.tls.authority = Some(Authority::new().pem());
-    let mut network = Network::new(&settings).expect("a transport");
-    retryable(network.send(one_batch()).await);
-    assert_eq!(collector.taken().len(), 1);
-}
-
-#[tokio::test]
-async fn http_over_tls_trusts_the_authority_given_and_shows_its_own_certificate() {
-    let authority = Authority::new();
-    let (certificate, key) = authority.sign();
-    let certificates = certificates(&pem(&certificate)).expect("certificates");
-    let key = private_key(&pem(&key)).expect("a key");
-    let mut clients = RootCertStore::empty();
-    clients
-        .add(authority.0.der().clone())
-        .expect("an authority");
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-        clients.into(),
-        std::sync::Arc::clone(&provider),
-    );
-    let server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_client_cert_verifier(verifier.build().expect("a verifier"))
-        .with_single_cert(certificates, key)
-        .expect("a server");
-    let collector = Collector::https(server.into());
-    let mut settings = settings(&[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            &endpoint_of(&collector, "https"),
-        ),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-    ]);
-    settings.tls.authority = Some(authority.pem());
-    let (certificate, key) = authority.sign();
-    settings.tls.identity = Some((pem(&certificate), pem(&key)));
-    let mut network = Network::new(&settings).expect("a transport");
-    assert_eq!(network.send(one_batch()).await, Ok(Accepted::default()));
-
-    settings.tls.authority = Some(Authority::new().pem());
-    let mut network = Network::new(&settings).expect("a transport");
-    retryable(network.send(one_batch()).await);
-    assert_eq!(collector.taken().len(), 1);
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_certificate_is_named() {
-    for protocol in ["grpc", "http/protobuf"] {
-        let mut settings = settings(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:4317"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        ]);
-        settings.tls.authority = Some(pem("nothing of the kind"));
-        let error = Network::new(&settings).expect_err("no certificate");
-        assert_eq!(error.to_string(), "test.pem: no PEM certificate in it");
-        settings.tls.authority = Some(Authority::new().pem());
-        let (certificate, _) = Authority::new().sign();
-        settings.tls.identity = Some((pem(&certificate), pem("no key")));
-        let error = Network::new(&settings).expect_err("no key").to_string();
-        assert!(
-            error.starts_with("test.pem: no PEM private key in it"),
-            "{error}"
-        );
-    }
 }
