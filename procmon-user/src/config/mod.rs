@@ -16,6 +16,7 @@ mod logging;
 mod metrics;
 mod mistake;
 mod mqtt;
+mod otlp;
 mod print;
 mod profile;
 mod profiles;

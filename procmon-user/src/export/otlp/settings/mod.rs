@@ -12,6 +12,8 @@ use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
+use super::spool::SpoolKeys;
+
 mod endpoint;
 mod source;
 
@@ -119,6 +121,8 @@ pub struct FileSettings {
     pub temporality: Option<String>,
     /// `service_instance`: give each process a service name and instance.
     pub service_instance: Option<bool>,
+    /// `spool`.
+    pub spool: SpoolKeys,
 }
 
 impl FileSettings {

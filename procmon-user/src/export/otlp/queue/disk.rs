@@ -1,0 +1,100 @@
+//! The spool as the queue uses it: what goes wrong with it is said, and the
+//! queue goes on in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use crate::export::otlp::encode::Batch;
+use crate::export::otlp::spool::{Appended, Location, Spool};
+
+/// A spool that the one who pushes and the one who sends share; its clones are
+/// the same.
+#[derive(Clone, Debug)]
+pub(super) struct Disk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    spool: Mutex<Spool>,
+    /// The last batch could not be written.
+    failing: AtomicBool,
+    /// It was said that what was delivered cannot be noted.
+    unnoted: AtomicBool,
+}
+
+impl Disk {
+    pub fn new(spool: Spool) -> Self {
+        Self(Arc::new(Inner {
+            spool: Mutex::new(spool),
+            failing: AtomicBool::new(false),
+            unnoted: AtomicBool::new(false),
+        }))
+    }
+
+    fn spool(&self) -> MutexGuard<'_, Spool> {
+        self.0.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch; also says how large the spool is then. Blocks.
+    pub fn keep(&self, batch: &Batch) -> (Option<Appended>, u64) {
+        let mut spool = self.spool();
+        let kept = spool.append(batch);
+        let failed = self.0.failing.swap(kept.is_err(), Ordering::Relaxed);
+        let folder = spool.folder().display();
+        match &kept {
+            Err(error) if !failed => log::warn!(
+                "cannot write to the spool {folder}: {error}; batches wait in memory until it works"
+            ),
+            Ok(_) if failed => log::info!("the spool {folder} can be written to again"),
+            _ => {}
+        }
+        (kept.ok(), spool.bytes())
+    }
+
+    /// Notes that a batch is about to be sent, and reads it where its body is
+    /// not at hand; `None` when it cannot be read.
+    pub async fn begin(&self, location: Location, body: Option<Bytes>) -> Option<Bytes> {
+        let disk = self.clone();
+        let begun = spawn_blocking(move || {
+            let mut spool = disk.spool();
+            match (spool.begin(&location, body.is_none()), body) {
+                (Ok(read), body) => body.or(read),
+                (Err(error), Some(body)) => {
+                    disk.cannot_note(&spool, &error);
+                    Some(body)
+                }
+                (Err(error), None) => {
+                    let folder = spool.folder().display();
+                    log::warn!("a batch in the spool {folder} cannot be read: {error}; it is lost");
+                    None
+                }
+            }
+        });
+        begun.await.ok().flatten()
+    }
+
+    /// Notes that a batch is settled; says how large the spool is then.
+    pub async fn settle(&self, location: Location) -> Option<u64> {
+        let disk = self.clone();
+        let settled = spawn_blocking(move || {
+            let mut spool = disk.spool();
+            if let Err(error) = spool.settle(location.number) {
+                disk.cannot_note(&spool, &error);
+            }
+            spool.bytes()
+        });
+        settled.await.ok()
+    }
+
+    fn cannot_note(&self, spool: &Spool, error: &std::io::Error) {
+        if !self.0.unnoted.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "cannot note in the spool {} what is delivered: {error}; after a restart some of \
+                 it is sent again",
+                spool.folder().display()
+            );
+        }
+    }
+}
