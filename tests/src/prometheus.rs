@@ -51,21 +51,25 @@ impl Prometheus {
     /// One that scrapes `address`, with this parameter `target`. The inner error
     /// is a reason to skip.
     pub fn scraping(address: &str, target: Option<u32>) -> Result<Result<Self, String>> {
+        let params = target.map_or(String::new(), |pid| {
+            format!("    params: {{target: ['{pid}']}}\n")
+        });
+        Self::configured(&format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs:\n  - job_name: procmon\n{params}    \
+             static_configs: [{{targets: ['{address}']}}]\n"
+        ))
+    }
+
+    /// One with this configuration. The inner error is a reason to skip.
+    pub fn configured(text: &str) -> Result<Result<Self, String>> {
         let prometheus = match binary("prometheus") {
             Ok(prometheus) => prometheus,
             Err(reason) => return Ok(Err(reason)),
         };
         let own = free_address()?;
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let params = target.map_or(String::new(), |pid| {
-            format!("    params: {{target: ['{pid}']}}\n")
-        });
         let file = folder.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n  - job_name: procmon\n{params}    \
-             static_configs: [{{targets: ['{address}']}}]\n"
-        );
         fs::write(&file, text)?;
         let mut command = Command::new(prometheus);
         command

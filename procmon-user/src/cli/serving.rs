@@ -33,7 +33,8 @@ pub fn of_flag(loaded: &Loaded) -> Result<Option<Bound>, Failure> {
 }
 
 fn take(loaded: &Loaded) -> Result<Option<Bound>, Failure> {
-    match Bound::take(&loaded.config.http.settings()) {
+    let config = &loaded.config;
+    match Bound::take(&config.http.settings(&config.compat)) {
         Ok(bound) => {
             if let Some(bound) = bound.as_ref().filter(|bound| bound.is_open_to_all()) {
                 warn!(

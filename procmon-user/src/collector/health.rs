@@ -8,7 +8,7 @@ use super::kernel_road::KernelRoad;
 use super::overhead::Overhead;
 use crate::frame::{AgentHealth, ProbeHealth};
 use crate::kernel::{ProbeState, ProbeStatus};
-use crate::proc::{ProcRoot, ProcessDir, ReadErrors, stat};
+use crate::proc::{KeptFile, ProcRoot, ProcessDir, ReadErrors, stat};
 use crate::process::{Basics, Clock, ProcessId};
 
 /// What whoever collects has missed so far.
@@ -21,11 +21,13 @@ pub struct Missed {
 }
 
 /// What is remembered between ticks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
     took: Duration,
     missed: Missed,
     root: ProcRoot,
+    statm: KeptFile,
+    buf: Vec<u8>,
     started_unix_ns: Option<u64>,
 }
 
@@ -33,9 +35,12 @@ impl Health {
     /// Health of this process, which began by this clock.
     pub fn new(root: &ProcRoot, clock: &Clock) -> Self {
         Self {
+            took: Duration::ZERO,
+            missed: Missed::default(),
             root: root.clone(),
+            statm: KeptFile::new(root, root.proc.join("self/statm")),
+            buf: Vec::new(),
             started_unix_ns: started(root).map(|id| clock.creation_unix_ns(id)),
-            ..Self::default()
         }
     }
 
@@ -51,7 +56,7 @@ impl Health {
 
     /// With the kernel half's part.
     pub fn with_kernel(
-        &self,
+        &mut self,
         road: &mut KernelRoad,
         processes: usize,
         errors: &ReadErrors,
@@ -83,7 +88,7 @@ impl Health {
 
     /// Without it; `probes` says how each does all the same.
     pub fn without_kernel(
-        &self,
+        &mut self,
         probes: &[ProbeStatus],
         errors: &ReadErrors,
         overhead: &Overhead,
@@ -99,11 +104,32 @@ impl Health {
             read_errors: errors.as_slice().to_vec(),
             own: Basics {
                 started_unix_ns: self.started_unix_ns,
-                ..own_basics(&self.root)
+                ..self.own_basics()
             },
             probe_runs: overhead.runs(),
             overhead: overhead.cores(),
             ..AgentHealth::default()
+        }
+    }
+
+    /// What procmon takes and may take: getrusage(2), getrlimit(2), /proc/self/statm
+    /// and /proc/self/fd.
+    fn own_basics(&mut self) -> Basics {
+        use rustix::process::{Resource, getrlimit};
+        let statm = self.statm.read(&mut self.buf).map(|()| &*self.buf);
+        let statm = String::from_utf8_lossy(statm.unwrap_or_default());
+        let mut pages = statm.split_whitespace().map(|field| field.parse().ok());
+        let page = rustix::param::page_size() as u64;
+        let mut bytes = || pages.next().flatten().map(|pages: u64| pages * page);
+        let limit = |resource| Some(getrlimit(resource).current.unwrap_or(u64::MAX));
+        Basics {
+            cpu_ns: Some(own_cpu_ns()),
+            virtual_memory: bytes(),
+            resident: bytes(),
+            virtual_memory_limit: limit(Resource::As),
+            descriptors: own_descriptors(&self.root),
+            descriptor_limit: limit(Resource::Nofile),
+            ..Basics::default()
         }
     }
 }
@@ -130,26 +156,6 @@ pub fn own_cpu_ns() -> u64 {
         time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1_000
     };
     ns(usage.ru_utime) + ns(usage.ru_stime)
-}
-
-/// What procmon takes and may take: getrusage(2), getrlimit(2), /proc/self/statm
-/// and /proc/self/fd.
-fn own_basics(root: &ProcRoot) -> Basics {
-    use rustix::process::{Resource, getrlimit};
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let mut pages = text.split_whitespace().map(|field| field.parse().ok());
-    let page = rustix::param::page_size() as u64;
-    let mut bytes = || pages.next().flatten().map(|pages: u64| pages * page);
-    let limit = |resource| Some(getrlimit(resource).current.unwrap_or(u64::MAX));
-    Basics {
-        cpu_ns: Some(own_cpu_ns()),
-        virtual_memory: bytes(),
-        resident: bytes(),
-        virtual_memory_limit: limit(Resource::As),
-        descriptors: own_descriptors(root),
-        descriptor_limit: limit(Resource::Nofile),
-        ..Basics::default()
-    }
 }
 
 fn own_descriptors(root: &ProcRoot) -> Option<u64> {

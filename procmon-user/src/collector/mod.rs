@@ -164,7 +164,7 @@ impl Collector {
             boot_unix_ns: proc::clock::now_unix_ns().saturating_sub(proc::clock::now_boot_ns()),
         };
         // Before the kernel half looks: it would take a child for the command.
-        let host_reader = HostReader::start();
+        let host_reader = HostReader::start(&root);
         let (road, fallback) = match kernel {
             Some(sizes) => open_road(&selection, &root, sizes, collect.programs)?,
             None => (Road::Proc(Box::new(ProcRoad::new(&selection))), None),
@@ -353,14 +353,13 @@ impl Collector {
         for line in self.errors.take_new() {
             warn!("{line}");
         }
+        let (errors, overhead) = (&self.errors, &self.overhead);
         let agent = match &mut self.road {
-            Road::Kernel(road) => {
-                let (health, overhead) = (&self.health, &self.overhead);
-                health.with_kernel(road, met, &self.errors, overhead)
-            }
+            Road::Kernel(road) => self.health.with_kernel(road, met, errors, overhead),
             Road::Proc(_) => {
-                let (errors, overhead) = (&self.errors, &self.overhead);
-                self.health.without_kernel(self.probes(), errors, overhead)
+                let fallback = self.fallback.as_ref();
+                let probes = fallback.map_or(&[][..], |fallback| &fallback.probes);
+                self.health.without_kernel(probes, errors, overhead)
             }
         };
         let frame = Frame {

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::value::{FilePath, Form, Scalar};
 use crate::export::otlp::HostIdentity;
-use crate::http::page::Part;
+use crate::http::page::{Contents, Part};
 use crate::http::{Listen, Settings};
+use crate::metrics::compat::Compat;
 use crate::metrics::prometheus::Naming;
 
 /// What is served over HTTP.
@@ -57,8 +58,9 @@ impl Default for HttpMetrics {
 }
 
 impl Http {
-    /// What the server is to do.
-    pub fn settings(&self) -> Settings {
+    /// What the server is to do,
+    /// with names of other monitors beside ours.
+    pub fn settings(&self, compat: &[Compat]) -> Settings {
         let path = |file: &Option<FilePath>| file.as_ref().map(|file| file.0.clone());
         Settings {
             listen: self.listen.clone(),
@@ -67,8 +69,11 @@ impl Http {
             token_file: path(&self.token_file),
             certificate: path(&self.tls.certificate),
             key: path(&self.tls.key),
-            parts: self.metrics.parts.clone(),
-            naming: self.metrics.naming.0,
+            contents: Contents {
+                parts: self.metrics.parts.clone(),
+                naming: self.metrics.naming.0,
+                compat: compat.to_vec(),
+            },
             host: HostIdentity::read(Path::new("/")),
         }
     }
@@ -102,6 +107,12 @@ impl fmt::Display for NamingWord {
 impl Scalar for NamingWord {
     fn form() -> Form {
         Form::one_of(&Self::ALL.map(|(word, _)| word))
+    }
+}
+
+impl Scalar for Compat {
+    fn form() -> Form {
+        Form::one_of(&Self::ALL.map(Self::name))
     }
 }
 

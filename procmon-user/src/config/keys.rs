@@ -106,6 +106,10 @@ pub const KEYS: &[Key] = &[
     )
     .live(),
     key!(
+        compat,
+        "Names of other monitors for what procmon tells too, beside its own: `vertex_ar` on /metrics."
+    ),
+    key!(
         overhead_budget,
         "What procmon may take of one core, its kernel programs included; past it the optional \
          probes are detached, one each time (`run` only)."
@@ -386,7 +390,6 @@ pub const KEYS: &[Key] = &[
 /// Keys and sections that are planned, and that this version has not.
 pub const LATER: &[&str] = &[
     "alerts",
-    "compat",
     "expected",
     "general.monitoring.memory_profiling",
     "memory_profiling",

@@ -37,6 +37,7 @@ use crate::collector::Contract;
 use crate::export::mqtt::FileSettings as MqttSettings;
 use crate::export::otlp::FileSettings;
 use crate::kernel::Sizes;
+use crate::metrics::compat::Compat;
 pub use change::Changes;
 pub use files::{FileAge, FileSize, FilesKept, Limit, Output};
 pub use history::{History, Memory, Samples};
@@ -70,6 +71,8 @@ pub struct Config {
     pub interval: Interval,
     /// Which metrics of processes are sent.
     pub metrics: Metrics,
+    /// Names of other monitors that are served beside ours.
+    pub compat: Vec<Compat>,
     /// What procmon may take of one core.
     pub overhead_budget: Budget,
     /// How long it is looked at before it is judged.
@@ -122,6 +125,7 @@ impl Default for Config {
             in_force: Profile::default(),
             interval: Interval(second),
             metrics: Metrics::default(),
+            compat: Vec::new(),
             overhead_budget: Budget(Some(0.02)),
             overhead_period: Period(Contract::default().period),
             select: Select::default(),

@@ -10,6 +10,7 @@ use crate::export::mqtt::Qos;
 use crate::export::mqtt::settings::Waiting;
 use crate::export::otlp::spool::{SpoolKeys, SpoolSize};
 use crate::http::page::Part;
+use crate::metrics::compat::Compat;
 use crate::metrics::prometheus::Naming;
 use crate::process::Switch;
 use crate::process::select::RuleSpec;
@@ -75,6 +76,7 @@ fn every_key_of_a_file_is_taken_over() {
          profile: night\n\
          profiles: {night: {interval: 5m}}\n\
          metrics: all\n\
+         compat: [vertex_ar]\n\
          overhead_budget: off\n\
          overhead_period: 1m\n\
          select: {top: 20, by: [io], sticky: 3, group_by: container, max_series: 100,\
@@ -123,6 +125,7 @@ fn every_key_of_a_file_is_taken_over() {
         in_force: night,
         interval: seconds(10),
         metrics: Metrics(crate::metrics::Choice::All),
+        compat: vec![Compat::VertexAr],
         overhead_budget: Budget(None),
         overhead_period: Period(seconds(60).0),
         select: Select {

@@ -27,14 +27,13 @@ use tokio::task::JoinHandle;
 
 use crate::agent::{self, Consumer, Views};
 use crate::export::otlp::HostIdentity;
-use crate::metrics::prometheus::Naming;
 pub use bind::{BindError, Bound, Listen};
-use page::Part;
+use page::Contents;
 pub use routes::Exporters;
 use routes::{Site, router};
 
 /// Where and what to serve, and to whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Where to.
     pub listen: Listen,
@@ -48,28 +47,10 @@ pub struct Settings {
     pub certificate: Option<PathBuf>,
     /// TLS: the certificate's key.
     pub key: Option<PathBuf>,
-    /// What the page is made of.
-    pub parts: Vec<Part>,
-    /// How its metrics are called.
-    pub naming: Naming,
+    /// What stands on the page.
+    pub contents: Contents,
     /// Which host this is.
     pub host: HostIdentity,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: Listen::default(),
-            allow_remote: false,
-            hosts: Vec::new(),
-            token_file: None,
-            certificate: None,
-            key: None,
-            parts: Part::ALL.to_vec(),
-            naming: Naming::default(),
-            host: HostIdentity::default(),
-        }
-    }
 }
 
 /// A running server.
@@ -91,18 +72,13 @@ impl Server {
         runtime: &Handle,
     ) -> anyhow::Result<Self> {
         let latest = Arc::new(latest::Shared::default());
-        let Settings {
-            parts,
-            naming,
-            host,
-            ..
-        } = bound.settings;
+        let Settings { contents, host, .. } = bound.settings;
         let site = Site::new(
             Arc::clone(&latest),
             views.heartbeats().clone(),
             exporters,
             Arc::new(host),
-            (&parts, naming),
+            &contents,
         );
         let router = router(Arc::new(site), bound.guard);
         let follower = agent::spawn(views, "http", (), move |(), view| {

@@ -22,7 +22,7 @@ use super::guard::Guard;
 use super::health::{self, Answer};
 use super::latest::Shared;
 use super::negotiate;
-use super::page::{Catalogue, Format, Own, Page, Part, of_client};
+use super::page::{Catalogue, Contents, Format, Own, Page, of_client};
 use crate::export::otlp::HostIdentity;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::ExporterHealth;
@@ -53,22 +53,23 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site whose pages have these parts, with these names.
+    /// A site whose pages have these contents.
     pub fn new(
         latest: Arc<Shared>,
         heartbeats: Heartbeats,
         exporters: Exporters,
         host: Arc<HostIdentity>,
-        (parts, naming): (&[Part], Naming),
+        contents: &Contents,
     ) -> Self {
-        let catalogue = |format| Arc::new(Catalogue::new(parts, naming, format));
+        let catalogue = |format| Arc::new(Catalogue::new(contents, format));
+        let open_metrics = contents.naming == Naming::Suffixes;
         Self {
             latest,
             heartbeats,
             exporters,
             host,
             text: catalogue(Format::Text),
-            open_metrics: (naming == Naming::Suffixes).then(|| catalogue(Format::OpenMetrics)),
+            open_metrics: open_metrics.then(|| catalogue(Format::OpenMetrics)),
             pages: Arc::new(Semaphore::new(PAGES)),
         }
     }

@@ -243,6 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn every_metric_that_troubleshooting_names_exists() {
+        let text = include_str!("../../../docs/troubleshooting.md");
+        let known = markdown();
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "._*".contains(c)));
+        let named: Vec<_> = words
+            .filter(|word| word.starts_with("procmon.") && !word.ends_with(".yml"))
+            .collect();
+        assert!(named.len() > 5);
+        for name in named {
+            let begin = format!("| `{}", name.trim_end_matches(['*', '.']));
+            assert!(known.contains(&begin), "{name}");
+        }
+    }
+
+    #[test]
     fn a_row_says_all_its_columns() {
         let row = "| `process.cpu.time` | Counter, double | `s` | `cpu.mode` = user, system \
                    | kernel | recommended | cpu | CPU time of the process, all its threads, \

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod client;
+pub mod compat;
 pub mod docs;
 pub mod exited;
 pub mod group;

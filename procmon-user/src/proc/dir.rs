@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use super::{Error, ProcRoot, text};
 
 /// More than any file of /proc that is read here.
-const LARGEST_FILE: usize = 16 << 20;
+pub(super) const LARGEST_FILE: usize = 16 << 20;
 
 /// Room for a page of a directory or a file at a time.
-const STEP: usize = 16 << 10;
+pub(super) const STEP: usize = 16 << 10;
 
 /// The directory of one process.
 ///

@@ -3,22 +3,24 @@
 use super::dir::read_file;
 use super::system::CPU_MODES;
 use super::{
-    Error, FilesystemReader, Malformed, ProcRoot, ReadErrors, cpu_list, list_pids, meminfo,
-    pressure, stat, system,
+    Error, FilesystemReader, KeptFile, Malformed, ProcRoot, ReadErrors, cpu_list, list_pids,
+    meminfo, pressure, stat, system,
 };
 use crate::frame::Host;
 use crate::process::StateCounts;
 
 /// Reads the host, tick after tick.
 pub struct HostReader {
+    files: Files,
     filesystems: FilesystemReader,
     buf: Vec<u8>,
 }
 
 impl HostReader {
     /// A reader, with the process that asks file systems for their room.
-    pub fn start() -> Self {
+    pub fn start(root: &ProcRoot) -> Self {
         Self {
+            files: Files::new(root),
             filesystems: FilesystemReader::start(),
             buf: Vec::new(),
         }
@@ -27,7 +29,7 @@ impl HostReader {
     /// Reads everything of the host but its processes. Each part that cannot be
     /// read is absent and counted in `errors`.
     pub fn read(&mut self, root: &ProcRoot, errors: &mut ReadErrors) -> Host {
-        let mut host = read_host(root, &mut self.buf, errors);
+        let mut host = self.files.read(&mut self.buf, errors);
         let filesystems = self.filesystems.read(root, &mut self.buf, errors);
         host.filesystems = kept(errors, "filesystems", filesystems).unwrap_or_default();
         host
@@ -41,44 +43,70 @@ impl HostReader {
     }
 }
 
-/// All but the file systems.
-fn read_host(root: &ProcRoot, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
-    let mut host = Host {
-        memory: file(root, "meminfo", buf, errors, meminfo::parse),
-        uptime_ns: file(root, "uptime", buf, errors, system::parse_uptime),
-        cpus: kept(errors, "cpus", online(root, buf)),
-        ..Host::default()
-    };
-    if let Some(stat) = file(root, "stat", buf, errors, system::parse) {
-        host.cpu_ns = CPU_MODES.into_iter().zip(stat.cpu_ns).collect();
-        host.forks = Some(stat.forks);
-        host.cpus = host.cpus.or((stat.cpus > 0).then_some(stat.cpus));
-    }
-    for (name, resource) in PRESSURE.into_iter().zip(pressure::RESOURCES) {
-        let Some(stalls) = file(root, name, buf, errors, pressure::parse) else {
-            continue;
-        };
-        if let Some(some) = stalls.some_ns {
-            host.pressure.push((resource, "some", some));
-        }
-        if let Some(full) = stalls.full_ns.filter(|_| resource != "cpu") {
-            host.pressure.push((resource, "full", full));
-        }
-    }
-    host
+/// The files of the host but those of its file systems.
+struct Files {
+    meminfo: KeptFile,
+    uptime: KeptFile,
+    /// CPUs online (Documentation/admin-guide/cputopology.rst).
+    online: KeptFile,
+    stat: KeptFile,
+    /// By [`pressure::RESOURCES`].
+    pressure: [KeptFile; 3],
 }
 
 const PRESSURE: [&str; 3] = ["pressure/cpu", "pressure/memory", "pressure/io"];
 
-/// CPUs online: /sys/devices/system/cpu/online
-/// (Documentation/admin-guide/cputopology.rst).
-pub fn online(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<u64, Error> {
-    let path = root.sys.join("devices/system/cpu/online");
-    read_file(&path, buf)?;
-    match cpu_list::CpuList::parse(buf) {
-        Ok(list) if list.count() > 0 => Ok(list.count()),
-        Ok(_) => Err(Malformed::new("one CPU or more", buf).at(path)),
-        Err(malformed) => Err(malformed.at(path)),
+impl Files {
+    fn new(root: &ProcRoot) -> Self {
+        let file = |name| KeptFile::new(root, root.proc.join(name));
+        Self {
+            meminfo: file("meminfo"),
+            uptime: file("uptime"),
+            online: KeptFile::new(root, root.sys.join("devices/system/cpu/online")),
+            stat: file("stat"),
+            pressure: PRESSURE.map(file),
+        }
+    }
+
+    fn read(&mut self, buf: &mut Vec<u8>, errors: &mut ReadErrors) -> Host {
+        let mut host = Host {
+            memory: value("meminfo", &mut self.meminfo, buf, errors, meminfo::parse),
+            uptime_ns: value(
+                "uptime",
+                &mut self.uptime,
+                buf,
+                errors,
+                system::parse_uptime,
+            ),
+            cpus: value("cpus", &mut self.online, buf, errors, count_cpus),
+            ..Host::default()
+        };
+        if let Some(stat) = value("stat", &mut self.stat, buf, errors, system::parse) {
+            host.cpu_ns = CPU_MODES.into_iter().zip(stat.cpu_ns).collect();
+            host.forks = Some(stat.forks);
+            host.cpus = host.cpus.or((stat.cpus > 0).then_some(stat.cpus));
+        }
+        let pressure = PRESSURE.into_iter().zip(&mut self.pressure);
+        for ((name, file), resource) in pressure.zip(pressure::RESOURCES) {
+            let Some(stalls) = value(name, file, buf, errors, pressure::parse) else {
+                continue;
+            };
+            if let Some(some) = stalls.some_ns {
+                host.pressure.push((resource, "some", some));
+            }
+            if let Some(full) = stalls.full_ns.filter(|_| resource != "cpu") {
+                host.pressure.push((resource, "full", full));
+            }
+        }
+        host
+    }
+}
+
+fn count_cpus(list: &[u8]) -> Result<u64, Malformed> {
+    let count = cpu_list::CpuList::parse(list)?.count();
+    match count {
+        0 => Err(Malformed::new("one CPU or more", list)),
+        _ => Ok(count),
     }
 }
 
@@ -97,17 +125,17 @@ fn count_states(root: &ProcRoot, buf: &mut Vec<u8>) -> Result<StateCounts, Error
     Ok(counts)
 }
 
-fn file<T>(
-    root: &ProcRoot,
+fn value<T>(
     name: &'static str,
+    file: &mut KeptFile,
     buf: &mut Vec<u8>,
     errors: &mut ReadErrors,
     parse: impl FnOnce(&[u8]) -> Result<T, Malformed>,
 ) -> Option<T> {
-    let path = root.proc.join(name);
-    let value =
-        read_file(&path, buf).and_then(|()| parse(buf).map_err(|malformed| malformed.at(path)));
-    kept(errors, name, value)
+    let read = file
+        .read(buf)
+        .and_then(|()| parse(buf).map_err(|malformed| malformed.at(file.path().to_owned())));
+    kept(errors, name, read)
 }
 
 fn kept<T>(errors: &mut ReadErrors, field: &'static str, value: Result<T, Error>) -> Option<T> {
@@ -122,7 +150,7 @@ mod tests {
     #[test]
     fn this_host_has_every_part() {
         let mut errors = ReadErrors::default();
-        let host = read_host(&ProcRoot::system(), &mut Vec::new(), &mut errors);
+        let host = Files::new(&ProcRoot::system()).read(&mut Vec::new(), &mut errors);
         assert!(host.memory.is_some() && host.uptime_ns.is_some() && host.forks.is_some());
         assert_eq!(host.cpu_ns.len(), 8);
         assert!(host.cpus.unwrap() >= 1);
@@ -138,7 +166,7 @@ mod tests {
         fs::write(proc.join("pressure/cpu"), "some total=1\nfull total=0\n").unwrap();
         fs::write(proc.join("pressure/io"), "some total=2\nfull total=1\n").unwrap();
         let mut errors = ReadErrors::default();
-        let host = read_host(&ProcRoot::under(tree.path()), &mut Vec::new(), &mut errors);
+        let host = Files::new(&ProcRoot::under(tree.path())).read(&mut Vec::new(), &mut errors);
         assert_eq!(host.uptime_ns, Some(12_500_000_000));
         assert_eq!(
             host.pressure,

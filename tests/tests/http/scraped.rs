@@ -2,7 +2,7 @@
 
 use procmon_tests::{Victim, ground, http, need, prometheus::Prometheus};
 
-use crate::support::{ROADS, Serving, assert_resident, run, wait_asleep};
+use crate::support::{ROADS, Serving, assert_resident, of, run, wait_asleep};
 
 #[test]
 fn prometheus_scrapes_it_and_promql_returns_procs_rss() {
@@ -72,4 +72,19 @@ fn metrics_of_a_target_satisfy_a_dashboard_query_set_for_client_libraries() {
     let page = http::page(&serving.address, &format!("/metrics?target={pid}")).unwrap();
     let samples = page.lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(samples, 9, "{page}");
+}
+
+#[test]
+fn the_scrape_configuration_that_is_shipped_scrapes_procmon() {
+    let serving = Serving::start(run(&["--all"]));
+    let shipped = include_str!("../../../deploy/prometheus/prometheus.yml");
+    let text = shipped.replace("127.0.0.1:9464", &serving.address);
+    assert_ne!(text, shipped);
+    let prometheus = need!(Prometheus::configured(&text).unwrap());
+    // It is scraped every ten seconds.
+    let up = prometheus.wait_for("up{job=\"procmon\"} == 1", 1).unwrap();
+    assert_eq!(up[0].0["instance"], serving.address);
+    let own = of(serving.procmon.pid());
+    let own = format!("process_uptime_seconds{{{own}}}");
+    assert_eq!(prometheus.wait_for(&own, 1).unwrap().len(), 1);
 }

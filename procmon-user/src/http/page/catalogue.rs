@@ -3,7 +3,7 @@
 use procmon_common::counters::WAIT_BUCKETS;
 
 use super::family::Family;
-use super::{Format, Part, text};
+use super::{Contents, Format, Part, text};
 use crate::metrics::agent::AGENT;
 use crate::metrics::client::CLIENT;
 use crate::metrics::group::GROUP;
@@ -21,6 +21,8 @@ pub enum Source {
     Agent(usize, &'static Metric<AgentRead>),
     /// One of processes and the groups they are folded into, with its place.
     Process(usize, &'static Metric<ProcessRead>),
+    /// One of processes by another monitor's name.
+    CompatProcess(&'static Metric<ProcessRead>),
     /// One of groups alone.
     Group(&'static Metric<GroupRead>),
     /// What is known of processes beside numbers.
@@ -45,8 +47,10 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The catalogue of these parts.
-    pub fn new(parts: &[Part], naming: Naming, format: Format) -> Self {
+    /// The catalogue of these contents.
+    pub fn new(contents: &Contents, format: Format) -> Self {
+        let Contents { parts, naming, .. } = contents;
+        let naming = *naming;
         let client: Vec<_> = CLIENT
             .iter()
             .map(|row| Family::of_client(row, format))
@@ -69,6 +73,15 @@ impl Catalogue {
                 let family = Family::of_row(row, naming, format);
                 (family, Source::Group(row))
             }));
+            families.extend(contents.compat.iter().flat_map(|set| {
+                let rows = set.process().iter();
+                rows.map(|row| {
+                    (
+                        Family::of_row(row, Naming::Plain, format),
+                        Source::CompatProcess(row),
+                    )
+                })
+            }));
             let about = "What is known of a process beside numbers.";
             let info = Family::info("process", about, format);
             families.push((info, Source::ProcessInfo));
@@ -77,6 +90,15 @@ impl Catalogue {
             families.extend(host::rows().map(|row| {
                 let family = Family::of_row(row, naming, format);
                 (family, Source::Host(row))
+            }));
+            families.extend(contents.compat.iter().flat_map(|set| {
+                let rows = set.host().iter();
+                rows.map(|row| {
+                    (
+                        Family::of_row(row, Naming::Plain, format),
+                        Source::Host(row),
+                    )
+                })
             }));
             let info = Family::info("target", "Who the host is.", format);
             families.push((info, Source::TargetInfo));

@@ -13,6 +13,8 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::metrics::compat::Compat;
+use crate::metrics::prometheus::Naming;
 pub use catalogue::Catalogue;
 pub use labels::Labels;
 pub use write::{Own, Page, of_client};
@@ -32,6 +34,27 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// What stands on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// What it tells about.
+    pub parts: Vec<Part>,
+    /// How its metrics are called.
+    pub naming: Naming,
+    /// Names of other monitors beside.
+    pub compat: Vec<Compat>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self {
+            parts: Part::ALL.to_vec(),
+            naming: Naming::default(),
+            compat: Vec::new(),
         }
     }
 }

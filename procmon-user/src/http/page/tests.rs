@@ -5,9 +5,8 @@ use std::sync::Arc;
 use procmon_common::Counter;
 
 use super::*;
-use crate::frame::AgentHealth;
+use crate::frame::{AgentHealth, HostMemory};
 use crate::http::latest::{Latest, Shared};
-use crate::metrics::prometheus::Naming;
 use crate::process::fixture::{self, SECOND, probes};
 use crate::process::{Basics, ProcessSample};
 use crate::shape::{GroupBy, Settings, Shaper, View};
@@ -25,7 +24,15 @@ fn view(processes: Vec<ProcessSample>) -> View {
 
 /// The page of some parts, in pieces of so many bytes.
 fn page(latest: &Arc<Latest>, parts: &[Part], format: Format, piece: usize) -> String {
-    let catalogue = Arc::new(Catalogue::new(parts, Naming::Suffixes, format));
+    let contents = Contents {
+        parts: parts.to_vec(),
+        ..Contents::default()
+    };
+    page_of(latest, &contents, format, piece)
+}
+
+fn page_of(latest: &Arc<Latest>, contents: &Contents, format: Format, piece: usize) -> String {
+    let catalogue = Arc::new(Catalogue::new(contents, format));
     let own = Own {
         loops: vec![("collect", std::time::Duration::from_millis(250))],
         ..Own::default()
@@ -221,7 +228,11 @@ fn parts_are_left_out() {
 fn the_set_of_client_libraries_is_that_of_one_process_without_labels() {
     let mut sample = shell(7, false);
     sample.totals.virtual_memory_limit = Some(u64::MAX);
-    let catalogue = Catalogue::new(&Part::ALL, Naming::Plain, Format::Text);
+    let contents = Contents {
+        naming: Naming::Plain,
+        ..Contents::default()
+    };
+    let catalogue = Catalogue::new(&contents, Format::Text);
     let page = String::from_utf8(of_client(&catalogue, &Basics::of(&sample))).unwrap();
     let values: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(
@@ -236,4 +247,47 @@ fn the_set_of_client_libraries_is_that_of_one_process_without_labels() {
         ]
     );
     assert!(page.contains("# TYPE process_cpu_seconds_total counter\n"));
+}
+
+#[test]
+fn the_names_of_vertex_ar_stand_beside_ours_when_they_are_asked_for() {
+    let mut processes = view(vec![shell(7, true)]);
+    let frame = Arc::get_mut(&mut processes.frame).unwrap();
+    frame.host.memory = Some(HostMemory {
+        total: 1000,
+        available: 250,
+        swap_total: 50,
+        swap_free: 20,
+        ..HostMemory::default()
+    });
+    let latest = latest(processes);
+    let asked = Contents {
+        compat: vec![Compat::VertexAr],
+        ..Contents::default()
+    };
+    let page = |contents: &Contents| page_of(&latest, contents, Format::Text, usize::MAX);
+    let with = page(&asked);
+    let told: Vec<_> = with
+        .lines()
+        .filter(|line| line.starts_with("vertex_ar"))
+        .collect();
+    let of_process = format!("vertex_ar_process_memory_bytes{{{LABELS},type=\"rss\"}} 4096");
+    assert_eq!(
+        told,
+        [
+            of_process.as_str(),
+            "vertex_ar_memory_usage_bytes{type=\"used\"} 750",
+            "vertex_ar_memory_usage_bytes{type=\"available\"} 250",
+            "vertex_ar_memory_usage_bytes{type=\"total\"} 1000",
+            "vertex_ar_memory_usage_percent 75",
+            "vertex_ar_swap_usage_bytes{type=\"used\"} 30",
+            "vertex_ar_swap_usage_bytes{type=\"total\"} 50",
+        ]
+    );
+    let others = |page: &str| -> Vec<String> {
+        let ours = page.lines().filter(|line| !line.contains("vertex_ar"));
+        ours.map(str::to_owned).collect()
+    };
+    let without = page(&Contents::default());
+    assert_eq!(without.lines().collect::<Vec<_>>(), others(&with));
 }

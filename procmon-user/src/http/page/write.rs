@@ -141,7 +141,10 @@ impl Writing<'_> {
                 (row.read)(&reading, &mut lines);
             }
             Source::Process(place, row) => {
-                return self.processes((*place, row), lines, &mut progress.next);
+                return self.processes(Some(*place), row, lines, &mut progress.next);
+            }
+            Source::CompatProcess(row) => {
+                return self.processes(None, row, lines, &mut progress.next);
             }
             Source::Group(row) => {
                 for (index, group) in view.folding.groups.iter().enumerate() {
@@ -161,15 +164,18 @@ impl Writing<'_> {
     }
 
     /// Writes the points of more processes, and after the last those of groups.
+    /// A row without a place in the catalogue is sent of everyone who has series.
     fn processes<'a>(
         &'a self,
-        (place_of_row, row): (usize, &Metric<ProcessRead>),
+        place_of_row: Option<usize>,
+        row: &Metric<ProcessRead>,
         mut lines: Lines<'a>,
         next: &mut usize,
     ) -> bool {
         let view = &*self.latest.view;
         let labels = self.latest.labels();
         let may_be_quiet = row.may_be_quiet();
+        let is_sent = |sample| place_of_row.is_none_or(|place| process::is_sent(place, sample));
         while *next < labels.count() {
             if lines.out.len() >= self.most {
                 return false;
@@ -177,7 +183,7 @@ impl Writing<'_> {
             let (place, common) = labels.get(*next);
             *next += 1;
             let sample = &view.frame.processes[place];
-            if !process::is_sent(place_of_row, sample) {
+            if !is_sent(sample) {
                 continue;
             }
             lines.common = common;
@@ -192,7 +198,7 @@ impl Writing<'_> {
         if row.is_of_groups() {
             lines.leaves_out_zeros = false;
             for (index, group) in view.folding.groups.iter().enumerate() {
-                if !process::is_sent(place_of_row, &group.sum) {
+                if !is_sent(&group.sum) {
                     continue;
                 }
                 lines.common = labels.of_group(index);

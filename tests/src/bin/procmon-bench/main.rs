@@ -16,6 +16,7 @@ mod host;
 mod interrupt;
 mod pages;
 mod peers;
+mod profiles;
 mod roads;
 mod stats;
 mod switches;
@@ -43,7 +44,7 @@ struct Options {
     /// Print the section of docs/benchmarks.md, not only its tables
     #[arg(long)]
     document: bool,
-    /// Only these sections: switches, calls, agent, host, pages, roads; with --peers: scale, work
+    /// Only these sections: switches, calls, agent, host, pages, profiles, roads; with --peers: scale, work
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Be one of the benchmark's own workers
@@ -66,12 +67,13 @@ impl Effort {
 
 type Section = fn(Effort, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("switches", switches::measure),
     ("calls", calls::measure),
     ("agent", agent::measure),
     ("host", host::measure),
     ("pages", pages::measure),
+    ("profiles", profiles::measure),
     ("roads", roads::measure),
 ];
 

@@ -22,8 +22,11 @@ use crate::{Effort, document, interrupt, stats, table::Value, usage};
 const BESIDE: [usize; 3] = [200, 2_000, 10_000];
 /// Where a straight line would end.
 const FAR: usize = 25_000;
-/// A tick may need so many times less CPU than a scrape of process-exporter.
+/// A tick may need so many times less CPU than a scrape of process-exporter...
 const THAN_EXPORTER: f64 = 35.0;
+/// ...where there are so many processes. What a tick costs whatever there is, the
+/// host's files and a request, is much of it where they are few.
+const THAN_EXPORTER_FROM: usize = 1_000;
 /// Kernel's numbers by the task iterator, so many times less than by /proc.
 const THAN_PROC: f64 = 12.0;
 /// What a process of many may cost, of what one of few does: caches are not
@@ -164,13 +167,14 @@ fn others(effort: Effort, number: usize, ours: Option<&Ours>, report: &mut Repor
     let psutil = Psutil::start().and_then(|it| scrapes(it, effort, number));
     tell("psutil", psutil, report)?;
     if let (Some(exporter), Some(ours)) = (exporter, ours) {
-        report.limits.at_least(
-            &format!("{number} processes: a tick against a scrape of process-exporter"),
-            format!("{exporter:.1} ms"),
-            format!("{:.1} ms", ours.cost.cpu_ms),
-            Value::Ratio(exporter / ours.cost.cpu_ms),
-            Value::Ratio(THAN_EXPORTER),
-        );
+        let what = format!("{number} processes: a tick against a scrape of process-exporter");
+        let (theirs, own) = (format!("{exporter:.1} ms"), ours.cost.cpu_ms);
+        let (with, ratio) = (format!("{own:.1} ms"), Value::Ratio(exporter / own));
+        let limits = &mut report.limits;
+        match number >= THAN_EXPORTER_FROM {
+            true => limits.at_least(&what, theirs, with, ratio, Value::Ratio(THAN_EXPORTER)),
+            false => limits.tell(&what, theirs, with, ratio),
+        }
     }
     Ok(())
 }
