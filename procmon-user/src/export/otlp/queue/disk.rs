@@ -1,7 +1,7 @@
 //! The spool as the queue uses it: what goes wrong with it is said, and the
 //! queue goes on in memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ pub(super) struct Disk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     spool: Mutex<Spool>,
+    /// How large it is, for those who must not wait for it.
+    bytes: Arc<AtomicU64>,
     /// The last batch could not be written.
     failing: AtomicBool,
     /// It was said that what was delivered cannot be noted.
@@ -25,9 +27,12 @@ struct Inner {
 }
 
 impl Disk {
-    pub fn new(spool: Spool) -> Self {
+    /// `bytes` tells how large the spool is, from now on.
+    pub fn new(spool: Spool, bytes: &Arc<AtomicU64>) -> Self {
+        bytes.store(spool.bytes(), Ordering::Relaxed);
         Self(Arc::new(Inner {
             spool: Mutex::new(spool),
+            bytes: Arc::clone(bytes),
             failing: AtomicBool::new(false),
             unnoted: AtomicBool::new(false),
         }))
@@ -37,10 +42,11 @@ impl Disk {
         self.0.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a batch; also says how large the spool is then. Blocks.
-    pub fn keep(&self, batch: &Batch) -> (Option<Appended>, u64) {
+    /// Writes a batch, where that is possible. Blocks.
+    pub fn keep(&self, batch: &Batch) -> Option<Appended> {
         let mut spool = self.spool();
         let kept = spool.append(batch);
+        self.0.bytes.store(spool.bytes(), Ordering::Relaxed);
         let failed = self.0.failing.swap(kept.is_err(), Ordering::Relaxed);
         let folder = spool.folder().display();
         match &kept {
@@ -50,7 +56,7 @@ impl Disk {
             Ok(_) if failed => log::info!("the spool {folder} can be written to again"),
             _ => {}
         }
-        (kept.ok(), spool.bytes())
+        kept.ok()
     }
 
     /// Notes that a batch is about to be sent, and reads it where its body is
@@ -75,17 +81,18 @@ impl Disk {
         begun.await.ok().flatten()
     }
 
-    /// Notes that a batch is settled; says how large the spool is then.
-    pub async fn settle(&self, location: Location) -> Option<u64> {
+    /// Notes that a batch is settled.
+    pub async fn settle(&self, location: Location) {
         let disk = self.clone();
         let settled = spawn_blocking(move || {
             let mut spool = disk.spool();
             if let Err(error) = spool.settle(location.number) {
                 disk.cannot_note(&spool, &error);
             }
-            spool.bytes()
+            disk.0.bytes.store(spool.bytes(), Ordering::Relaxed);
         });
-        settled.await.ok()
+        // It fails when the runtime ends: the batch is sent again then.
+        let _ = settled.await;
     }
 
     fn cannot_note(&self, spool: &Spool, error: &std::io::Error) {

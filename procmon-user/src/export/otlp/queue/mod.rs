@@ -7,6 +7,7 @@ mod disk;
 mod sender;
 mod state;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl Queue {
     ) -> Self {
         let mut state = State::default();
         let mut kept = format!("{limit} bytes");
+        let spooled = Arc::default();
         let mut disk = None;
         if let Some(Opened {
             spool,
@@ -78,9 +80,8 @@ impl Queue {
             state = State::with(&found);
             state.health.dropped = lost;
             state.health.retried = tried.into();
-            state.health.spool_bytes = spool.bytes();
             kept = format!("{} bytes in {}", spool.limit(), spool.folder().display());
-            disk = Some(Disk::new(spool));
+            disk = Some(Disk::new(spool, &spooled));
         }
         state.health.exporter = "otlp";
         let shared = Arc::new(Shared {
@@ -88,6 +89,7 @@ impl Queue {
             name,
             kept,
             state: Mutex::new(state),
+            spooled,
             wake: Notify::new(),
             tried: Condvar::new(),
         });
@@ -127,18 +129,10 @@ impl Queue {
     /// Puts a batch at the end, and into the spool; the oldest make room for
     /// it. Writes to the disk, and does not wait for the network.
     pub fn push(&self, batch: Batch) {
-        let kept = self.disk.as_ref().map(|disk| disk.keep(&batch));
+        let kept = self.disk.as_ref().and_then(|disk| disk.keep(&batch));
         let mut state = self.shared.state();
-        let mut lost = 0;
-        let mut spooled = None;
-        if let Some((appended, bytes)) = kept {
-            state.health.spool_bytes = bytes;
-            if let Some(appended) = appended {
-                lost += state.forget_before(appended.oldest);
-                spooled = Some(appended.location);
-            }
-        }
-        state.push(batch, spooled);
+        let mut lost = kept.map_or(0, |kept| state.forget_before(kept.oldest));
+        state.push(batch, kept.map(|kept| kept.location));
         lost += state.bound(self.shared.limit);
         state.health.dropped += lost;
         if lost > 0 && !state.overflow_said {
@@ -178,6 +172,7 @@ impl QueueHealth {
         let state = self.0.state();
         ExporterHealth {
             queue_bytes: state.bytes() as u64,
+            spool_bytes: self.0.spooled.load(Ordering::Relaxed),
             failing: state.stuck,
             ..state.health
         }

@@ -76,10 +76,8 @@ impl<T: Transport> Sender<T> {
 
     /// Tells the spool that a batch is not needed any more.
     async fn note_settled(&mut self, spooled: Option<Location>) {
-        if let (Some(disk), Some(location)) = (&self.disk, spooled)
-            && let Some(bytes) = disk.settle(location).await
-        {
-            self.shared.state().health.spool_bytes = bytes;
+        if let (Some(disk), Some(location)) = (&self.disk, spooled) {
+            disk.settle(location).await;
         }
     }
 

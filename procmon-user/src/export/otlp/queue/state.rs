@@ -1,7 +1,8 @@
 //! What waits, and what became of the rest.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     /// Where batches are kept, in words.
     pub kept: String,
     pub state: Mutex<State>,
+    /// Bytes of the spool.
+    pub spooled: Arc<AtomicU64>,
     /// Something came, or the end was announced.
     pub wake: Notify,
     /// A try is over.

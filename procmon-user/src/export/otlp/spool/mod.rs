@@ -233,4 +233,6 @@ impl std::fmt::Debug for Spool {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
