@@ -88,7 +88,7 @@ pub fn own(bodies: &[Vec<u8>], name: &str, values: &[&str]) -> Option<i64> {
         };
         let fits = |attributes: &[KeyValue]| {
             let has = |value: &&str| attributes.iter().any(|one| text(one) == Some(*value));
-            values.iter().all(|value| has(value))
+            values.iter().all(has)
         };
         let point = sum.data_points.iter().find(|p| fits(&p.attributes))?;
         match point.value {

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use procmon::export::otlp::spool::{Spool, SpoolSettings};
 use procmon_tests::{
+    ground,
     program::SOON,
     receiver::{
         Manner,
@@ -189,4 +190,43 @@ fn a_collector_that_is_exhausted_for_ever_costs_the_oldest_which_are_counted() {
     );
     assert_eq!(dropped, Some(missing.len() as i64));
     assert!(missing.len() > 5);
+}
+
+/// The largest resident set of a procmon since [`forget_peak`], KiB.
+fn peak(pid: u32) -> u64 {
+    ground::line(pid, "status", "VmHWM").unwrap() >> 10
+}
+
+/// Begins anew: reading the kernel's type information takes more for a moment, at the start.
+fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+}
+
+#[test]
+fn ten_minutes_of_200_processes_fit_in_20_mb_of_spool_and_32_mib_of_memory() {
+    let mut scene = Outage::with(200);
+    scene.receiver.stop();
+    // At 10 s ten minutes are 60 ticks; how far they lie apart costs no room.
+    let mut procmon = scene.procmon(Duration::from_millis(100)).start().unwrap();
+    scene.wait_ticks(2);
+    forget_peak(procmon.pid());
+    while scene.ticks().len() < 63 {
+        assert!(procmon.is_running());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let files = fs::read_dir(scene.spool()).unwrap().flatten();
+    let size: u64 = files.map(|entry| entry.metadata().unwrap().len()).sum();
+    let away = peak(procmon.pid());
+    assert!(spooled(&scene) >= 60);
+    scene.receiver.start_again().unwrap();
+    procmon
+        .wait_for_stderr(SOON, |text| text.contains("answers again"))
+        .unwrap();
+    wait_until("all has been sent", || spooled(&scene) == 0);
+    let back = peak(procmon.pid());
+    eprintln!("spool: {size} bytes; memory: {away} KiB in the outage, {back} KiB behind it");
+    assert!(size < 20_000_000, "{size} bytes of spool");
+    assert!(back < 32 << 10, "{away}, then {back} KiB of memory");
+    end(procmon);
+    scene.assert_all_arrived();
 }
