@@ -10,6 +10,7 @@ compile_error!("procmon reads the Linux kernel: build it for Linux");
 
 pub mod agent;
 pub mod analysis;
+pub mod capabilities;
 pub mod cli;
 pub mod collector;
 pub mod config;

@@ -21,6 +21,7 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
         "deploy/procmon.yaml",
         &["config", "reference", "--format", "yaml"],
     ),
+    ("docs/otlp.md", &["config", "reference", "--format", "otlp"]),
 ];
 
 /// What `cargo xtask docs` takes.

@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::estimate;
 use super::failure::Failure;
-use crate::config::{self, reference};
+use crate::config::{self, otlp_page, reference};
 
 /// Look at a configuration
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,8 @@ enum Format {
     Yaml,
     /// A JSON Schema: docs/configuration.schema.json
     Schema,
+    /// How OTLP is spoken, and its variables: docs/otlp.md
+    Otlp,
 }
 
 /// Runs the command.
@@ -73,6 +75,7 @@ pub fn config(args: &Args) -> Result<ExitCode, Failure> {
             Format::Md => reference::markdown(),
             Format::Yaml => reference::yaml(),
             Format::Schema => reference::schema(),
+            Format::Otlp => otlp_page::markdown(),
         },
     };
     super::stdout(text.trim_end())

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::config::environment;
 use super::failure::Failure;
+use crate::capabilities::{KEPT, Kept};
 use crate::config;
 use crate::frame::losses_in_words;
 use crate::kernel::{
@@ -70,6 +71,7 @@ fn as_text(
             let _ = writeln!(text, "      {:<14} {advice}", "");
         }
     }
+    capabilities_as_text(&mut text);
     match kernel {
         Ok(kernel) => {
             text.push_str("\nProbes\n");
@@ -108,6 +110,16 @@ fn as_text(
         }
     }
     text
+}
+
+/// What `run` and `exec` keep of their capabilities, and whether it is there.
+fn capabilities_as_text(text: &mut String) {
+    text.push_str("\nCapabilities, kept once it is attached\n");
+    for kept in KEPT {
+        let mark = if kept.is_held() { "ok" } else { "--" };
+        let (name, when, what_for) = (kept.name, kept.when, kept.what_for);
+        let _ = writeln!(text, "  {mark}  {name:<20} {when}, {what_for}");
+    }
 }
 
 /// The roads to each kind of number, the best first; the one taken has a mark.
@@ -170,9 +182,18 @@ fn as_json(
             "advice": finding.advice,
         })
     };
+    let capability = |kept: &Kept| {
+        json!({
+            "name": kept.name,
+            "held": kept.is_held(),
+            "kept": kept.when,
+            "what_for": kept.what_for,
+        })
+    };
     let mut value = json!({
         "kernel": prerequisites.release,
         "host": prerequisites.findings().map(finding),
+        "capabilities": KEPT.iter().map(capability).collect::<Vec<_>>(),
     });
     value["running"] = match running {
         Ok(running) => running

@@ -1,36 +1,33 @@
 //! `procmon exec`: run a command and count all it does.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use log::{error, info};
 use procmon_common::Loss;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::arguments::Common;
+use super::command::{FAILED, Prepared, Running, code};
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
+use super::privileges;
 use super::serving;
 use super::signals::end_at_once;
 use crate::agent::{self, Agent, Control, Schedule, Views};
 use crate::collector::{Collector, Contract, Selection};
 use crate::config::Loaded;
-use crate::export::report::printable;
 use crate::export::summary::Summary;
 use crate::frame::losses_in_words;
 use crate::kernel::{ProbeState, ProbeStatus};
 use crate::process::ProcessSample;
 use crate::shape::View;
-
-/// Status when procmon itself fails, as env(1) and timeout(1) have it.
-const FAILED: u8 = 125;
 
 /// Run a command, count all that it and its children do, and sum it up
 ///
@@ -88,7 +85,6 @@ fn as_own(failure: Failure) -> Failure {
 
 async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failure> {
     let common = &args.common;
-    let program = &args.command[0];
     let interval = loaded.config.interval.0;
     // A command is traced whole, whatever that costs.
     let contract = Contract {
@@ -107,6 +103,9 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     if collector.probes().iter().any(impaired) {
         info!("{}", collector.summary());
     }
+    let plans = privileges::plans(&loaded, kernel.is_some(), true);
+    let command = Prepared::new(&args.command, plans)?;
+    privileges::keep_for(&plans);
     let views = Views::default();
     let runtime = tokio::runtime::Handle::current();
     // A command's history ends with it: the file is not touched.
@@ -128,19 +127,16 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     let control = Control::new()?;
     let mut signals = Forwarded::take()?;
     let begin = Instant::now();
-    let mut child = match spawn(&args.command) {
-        Ok(child) => child,
-        Err(error) => {
+    let Running { pid, mut ended } = match command.start() {
+        Ok(running) => running,
+        Err(failure) => {
             collector.close();
-            return Err(not_started(program, &error));
+            return Err(failure);
         }
     };
-    let pid = child.id();
     collector.watch_command(pid);
     let schedule = Schedule::new(interval, common.count, common.duration).lingering();
     let agent = Agent::start(collector, schedule, analysis, views, &control, || {})?;
-    let (sender, mut ended) = oneshot::channel();
-    std::thread::spawn(move || sender.send(child.wait()));
     let status = loop {
         tokio::select! {
             status = &mut ended => break status.context("waiting for the command")?,
@@ -165,39 +161,6 @@ async fn trace(args: Args, loaded: Loaded, plan: Plan) -> Result<ExitCode, Failu
     }
     closed?;
     Ok(ExitCode::from(code(status?)))
-}
-
-/// Starts the command with the signals' dispositions as they were.
-fn spawn(command: &[OsString]) -> io::Result<Child> {
-    let mut child = Command::new(&command[0]);
-    child.args(&command[1..]).arg0(&command[0]);
-    child.spawn()
-}
-
-fn not_started(program: &OsStr, error: &io::Error) -> Failure {
-    let program = match program.is_empty() {
-        true => "the command's name is empty".into(),
-        false => printable(&program.to_string_lossy()).into_owned(),
-    };
-    match error.kind() {
-        io::ErrorKind::NotFound => Failure::Command(127, format!("{program}: not found")),
-        io::ErrorKind::PermissionDenied => {
-            Failure::Command(126, format!("{program}: not executable: {error}"))
-        }
-        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
-            Failure::Command(126, format!("{program}: not executable: {error}"))
-        }
-        _ => Failure::Command(FAILED, format!("{program}: {error}")),
-    }
-}
-
-/// The command's own status, 128 + n when signal n killed it.
-fn code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(FAILED)
 }
 
 /// What the consumer that sums up keeps.

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod command;
 mod config;
 mod doctor;
 mod estimate;
@@ -11,6 +12,7 @@ mod logging;
 mod metrics;
 mod otlp;
 mod outputs;
+mod privileges;
 mod reload;
 mod run;
 mod selecting;

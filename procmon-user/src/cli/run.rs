@@ -11,6 +11,7 @@ use super::arguments::Common;
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
+use super::privileges;
 use super::reload::{Reloaded, change, reload};
 use super::selecting::Selecting;
 use super::serving;
@@ -19,6 +20,7 @@ use super::systemd::Systemd;
 use crate::agent::{Agent, Control, Schedule, Views};
 use crate::collector::Collector;
 use crate::config::{Budget, Config, Loaded};
+use crate::http::Server;
 use crate::kernel::Programs;
 
 /// Watch processes: report, write JSON lines, export OTLP
@@ -94,10 +96,34 @@ enum Next {
 
 /// Does nothing until it is switched on.
 async fn idle(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result<Next, Failure> {
+    let common = &args.common;
+    let bound = serving::of_run(common, loaded)?;
+    let ebpf = common.kernel(loaded).is_some();
+    privileges::keep_for(&privileges::plans(loaded, ebpf, false));
+    let at = match &bound {
+        Some(bound) => format!("; {}/healthz", bound.url()),
+        None => String::new(),
+    };
     info!(
-        "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is true",
+        "switched off by {}: nothing is attached, collected or exported; SIGHUP once it is \
+         true{at}",
         loaded.named(loaded.config.switched_off_by())
     );
+    let runtime = tokio::runtime::Handle::current();
+    let server = bound.map(|bound| Server::start_idle(bound, &runtime));
+    let server = server.transpose()?;
+    let next = nothing_until_switched_on(args, loaded, hangups).await?;
+    if let Some(server) = server {
+        server.stop().await?;
+    }
+    Ok(next)
+}
+
+async fn nothing_until_switched_on(
+    args: &Args,
+    loaded: &mut Loaded,
+    hangups: &mut Hangups,
+) -> Result<Next, Failure> {
     let _systemd = Systemd::idle();
     let mut signals = Signals::take()?;
     let duration = args.common.duration.unwrap_or(Duration::MAX);
@@ -133,6 +159,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let programs = kernel.map_or(Programs::ALL, |_| collect.programs);
     let mut collector = Collector::open_for(collect, selection, kernel, config.contract())?;
     collector.set_rules(rules);
+    privileges::keep_for(&privileges::plans(loaded, kernel.is_some(), false));
     info!("{}", greeting(args, config, &plan, &collector));
     let interval = config.interval.0;
     let views = Views::default();

@@ -5,6 +5,8 @@
 //! field that /proc shows too: read before and after the record, so that
 //! whatever moves meanwhile has bounds. Of some others, what cannot change.
 
+use procmon_common::ThreadStat;
+
 use crate::kernel::{Accounts, Kernel, KernelError, SnapshotProcess};
 use crate::proc::{ProcRoot, ReadErrors, Reading, read_totals};
 use crate::process::{ProcessId, Totals};
@@ -94,7 +96,8 @@ fn compare(kernel: &mut Kernel, root: &ProcRoot, own: u32) -> Result<(), KernelE
     };
     what_cannot_change(&record, &after)?;
     let other_threads = pass.others(own);
-    let totals = kernel.live_totals(&record, &other_threads, &mut Accounts::default());
+    let mut totals = kernel.live_totals(&record, &other_threads, &mut Accounts::default());
+    without_the_dead(&record, &mut totals);
     for field in FIELDS {
         let values = [&before.totals, &totals, &after.totals].map(field.of);
         if let [Some(before), Some(ours), Some(after)] = values {
@@ -106,6 +109,24 @@ fn compare(kernel: &mut Kernel, root: &ProcRoot, own: u32) -> Result<(), KernelE
         }
     }
     Ok(())
+}
+
+/// /proc tells of switches thread by thread, and so of the living alone; some of
+/// procmon's own have ended when it is switched off and on again.
+fn without_the_dead(record: &SnapshotProcess, totals: &mut Totals) {
+    for (sum, stat) in [
+        (
+            &mut totals.voluntary_switches,
+            ThreadStat::VoluntarySwitches,
+        ),
+        (
+            &mut totals.involuntary_switches,
+            ThreadStat::InvoluntarySwitches,
+        ),
+    ] {
+        let dead = record.entry.dead[stat.index()];
+        *sum = sum.map(|sum| sum.saturating_sub(dead));
+    }
 }
 
 fn what_cannot_change(process: &SnapshotProcess, reading: &Reading) -> Result<(), KernelError> {

@@ -4,6 +4,7 @@ use super::Config;
 use super::mistake::Mistake;
 use super::tree::Node;
 use super::value::{Form, Value};
+use crate::export::otlp::settings::HistogramAggregation;
 
 /// A key of the configuration.
 pub struct Key {
@@ -275,6 +276,29 @@ pub const KEYS: &[Key] = &[
     .standard(&["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"])
     .words(&["cumulative", "delta", "lowmemory"])
     .example("cumulative"),
+    key!(
+        export.otlp.histogram_aggregation,
+        "How histograms are sent: with exponential buckets, or the same buckets with their bounds \
+         in each point, for stores that know no others."
+    )
+    .standard(&["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"])
+    .words(HistogramAggregation::WORDS)
+    .example("base2_exponential_bucket_histogram"),
+    key!(
+        export.otlp.service_name,
+        "The `service.name` of procmon's own metrics and the host's; without it procmon."
+    )
+    .standard(&["OTEL_SERVICE_NAME"])
+    .wanted("a name")
+    .example("procmon"),
+    key!(
+        export.otlp.resource_attributes,
+        "Attributes for every resource; what is said of a process, a host or a service stays as \
+         it is."
+    )
+    .standard(&["OTEL_RESOURCE_ATTRIBUTES"])
+    .wanted("`key=value` with commas between, the values percent-encoded")
+    .example("deployment.environment.name=production"),
     key!(
         export.otlp.service_instance,
         "Give each process a `service.name` and `service.instance.id`; without it true."

@@ -224,7 +224,7 @@ mod tests {
             ("{defualt: debug}", "did you mean `default`?"),
             (
                 "{music: debug}",
-                "here may stand default, agent, analysis, cli, collector",
+                "here may stand default, agent, analysis, capabilities, cli",
             ),
         ] {
             let mistakes = read(text).unwrap_err();

@@ -17,6 +17,7 @@ mod metrics;
 mod mistake;
 mod mqtt;
 mod otlp;
+pub mod otlp_page;
 mod print;
 mod profile;
 mod profiles;

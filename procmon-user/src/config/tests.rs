@@ -101,6 +101,9 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   client_key: c.key\n\
         \x20   insecure: true\n\
         \x20   temporality: delta\n\
+        \x20   histogram_aggregation: explicit_bucket_histogram\n\
+        \x20   service_name: watcher\n\
+        \x20   resource_attributes: 'team=a'\n\
         \x20   service_instance: false\n\
         \x20   spool: {max_size: 1GiB}\n\
         \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
@@ -169,6 +172,9 @@ fn every_key_of_a_file_is_taken_over() {
                 client_key: text("c.key"),
                 insecure: text("true"),
                 temporality: text("delta"),
+                histogram_aggregation: text("explicit_bucket_histogram"),
+                service_name: text("watcher"),
+                resource_attributes: text("team=a"),
                 service_instance: Some(false),
                 spool: SpoolKeys {
                     max_size: SpoolSize(1 << 30),

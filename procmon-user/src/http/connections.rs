@@ -37,9 +37,11 @@ const BUFFER: usize = 64 << 10;
 /// How long to wait when no connection can be accepted, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Accepts connections for as long as it is polled.
+/// Accepts connections until it is dropped, which ends them all: what they told
+/// from then on would be of the past.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    let open = Open::default();
+    let serving = Serving(Open::default());
+    let open = &serving.0;
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -60,6 +62,17 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, router: Rout
             }
             open.leave(&connection);
         });
+    }
+}
+
+/// Ends the connections when it is dropped.
+struct Serving(Open);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .for_each(|connection| connection.end.notify_one());
     }
 }
 

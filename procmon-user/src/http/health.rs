@@ -82,6 +82,15 @@ pub fn readiness(latest: Option<&Latest>, ages: &Ages, exporters: &[ExporterHeal
     )
 }
 
+/// `/readyz` of a procmon that was asked to do nothing: it is ready, or nobody
+/// could roll out the configuration that switches it off; `why` tells of it.
+pub fn idleness(why: &str) -> Answer {
+    Answer::new(
+        true,
+        json!({"ready": true, "reasons": [], "idle": why, "exporters": [], "probes": []}),
+    )
+}
+
 fn late(ages: &Ages) -> Vec<String> {
     let late = ages.iter().filter(|(_, age)| *age > LONGEST);
     let words = |(name, age): &(&str, std::time::Duration)| {

@@ -30,7 +30,7 @@ use crate::export::otlp::HostIdentity;
 pub use bind::{BindError, Bound, Listen};
 use page::Contents;
 pub use routes::Exporters;
-use routes::{Site, router};
+use routes::{Duty, Site, router};
 
 /// Where and what to serve, and to whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,9 +71,30 @@ impl Server {
         exporters: Exporters,
         runtime: &Handle,
     ) -> anyhow::Result<Self> {
+        Self::start_as(Duty::Watching, bound, views, exporters, runtime)
+    }
+
+    /// Serves while procmon is switched off: `/healthz` and `/readyz` answer 200,
+    /// and there is nothing else to tell.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_idle(bound: Bound, runtime: &Handle) -> anyhow::Result<Self> {
+        let nobody = Arc::new(Vec::new);
+        Self::start_as(Duty::Idle, bound, &Views::default(), nobody, runtime)
+    }
+
+    fn start_as(
+        duty: Duty,
+        bound: Bound,
+        views: &Views,
+        exporters: Exporters,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
         let latest = Arc::new(latest::Shared::default());
         let Settings { contents, host, .. } = bound.settings;
         let site = Site::new(
+            duty,
             Arc::clone(&latest),
             views.heartbeats().clone(),
             exporters,
@@ -99,9 +120,12 @@ impl Server {
         self.follower.health()
     }
 
-    /// Accepts no more connections, and waits until the last view is in.
+    /// Ends all connections, lets go of the address, and waits until the last
+    /// view is in.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.task.abort();
+        // It has been cancelled: there is nothing it could tell.
+        let _ = self.task.await;
         self.follower.join().await
     }
 }

@@ -33,11 +33,24 @@ const PAGES: usize = 16;
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
+/// Why there is nothing to tell.
+const SWITCHED_OFF: &str = "switched off: `enabled` is false";
+
 /// Tells how the exporters do.
 pub type Exporters = Arc<dyn Fn() -> Vec<ExporterHealth> + Send + Sync>;
 
+/// What procmon was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// To watch.
+    Watching,
+    /// Nothing: it is switched off.
+    Idle,
+}
+
 /// What the answers are made of.
 pub struct Site {
+    duty: Duty,
     /// The latest view.
     pub latest: Arc<Shared>,
     /// The loops.
@@ -55,6 +68,7 @@ pub struct Site {
 impl Site {
     /// A site whose pages have these contents.
     pub fn new(
+        duty: Duty,
         latest: Arc<Shared>,
         heartbeats: Heartbeats,
         exporters: Exporters,
@@ -64,6 +78,7 @@ impl Site {
         let catalogue = |format| Arc::new(Catalogue::new(contents, format));
         let open_metrics = contents.naming == Naming::Suffixes;
         Self {
+            duty,
             latest,
             heartbeats,
             exporters,
@@ -119,7 +134,10 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let Some(latest) = site.latest.get() else {
-        return later("there is no frame yet");
+        return match site.duty {
+            Duty::Watching => later("there is no frame yet"),
+            Duty::Idle => said(StatusCode::SERVICE_UNAVAILABLE, SWITCHED_OFF),
+        };
     };
     let catalogue = site.catalogue(negotiate::format(&headers));
     let content_type = catalogue.format.content_type();
@@ -160,6 +178,9 @@ async fn healthz(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn readyz(State(site): State<Arc<Site>>) -> Response {
+    if site.duty == Duty::Idle {
+        return answer(health::idleness(SWITCHED_OFF));
+    }
     let latest = site.latest.get();
     let ages = site.heartbeats.ages();
     let exporters = (site.exporters)();

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::capabilities;
+
 /// The only argument of a procmon that is the helper.
 const ROLE: &str = "__statvfs";
 /// The longest question: its number and a path.
@@ -153,6 +155,8 @@ pub fn serve_if_asked() -> Option<ExitCode> {
         Ok(socket) => Arc::new(UnixDatagram::from(socket)),
         Err(_) => return Some(ExitCode::FAILURE),
     };
+    // It does with more, where the kernel takes none away.
+    let _ = capabilities::keep_to_search();
     let mut message = vec![0; LONGEST];
     // Nothing comes from a socket whose other end is closed.
     while let Ok(length @ 1..) = socket.recv(&mut message) {

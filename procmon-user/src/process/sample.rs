@@ -171,6 +171,23 @@ impl Histogram {
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
+
+    /// The sum of all values, s.
+    pub fn sum_seconds(&self) -> f64 {
+        self.sum_ns as f64 / 1e9
+    }
+
+    /// The greatest value of each bucket, s; that of the last is not kept to,
+    /// and not among them.
+    pub fn bounds() -> [f64; WAIT_BUCKETS - 1] {
+        std::array::from_fn(Self::bound)
+    }
+
+    /// The greatest value of a bucket, s.
+    pub fn bound(bucket: usize) -> f64 {
+        let exponent = Self::OFFSET + 1 + i32::try_from(bucket).expect("few buckets");
+        f64::from(exponent).exp2()
+    }
 }
 
 /// What the probes keep of a process.

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::TelemetryError;
 use crate::export::otlp::Settings;
 use crate::export::otlp::settings::{Compression, Protocol, Temporality};
-use crate::export::otlp::transport::{self, HttpTransport};
+use crate::export::otlp::transport::{self, Connector, HttpTransport};
 
 /// The exporter of the settings. The SDK calls it from a thread of its own;
 /// everything that needs a runtime is done on `runtime`.
@@ -35,7 +35,7 @@ pub(super) fn new(settings: &Settings, runtime: &Handle) -> Result<Watched, Tele
             let endpoint = transport::endpoint(settings)?.timeout(settings.timeout);
             let builder = builder
                 .with_tonic()
-                .with_channel(endpoint.connect_lazy())
+                .with_channel(endpoint.connect_with_connector_lazy(Connector::new(settings)))
                 .with_metadata(transport::metadata(settings))
                 .with_timeout(settings.timeout);
             match settings.compression {

@@ -20,10 +20,12 @@ use tokio::sync::oneshot;
 
 use crate::analysis::history::HistoryHealth;
 use crate::export::otlp::encode::SCHEMA_URL;
+use crate::export::otlp::settings::HistogramAggregation;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
 use crate::heartbeat::Heartbeats;
 use crate::metrics::ExporterHealth;
+use crate::process::Histogram;
 use crate::process::identity::rfc3339;
 use crate::shape::View;
 use instruments::Histograms;
@@ -114,20 +116,14 @@ impl Telemetry {
         let reader = PeriodicReader::builder(exporter)
             .with_interval(self::interval(interval))
             .build();
+        let histograms = settings.histograms;
         let provider = SdkMeterProvider::builder()
             .with_reader(reader)
             .with_resource(resource(settings, host, started_unix_ns))
-            .with_view(|instrument| {
+            .with_view(move |instrument| {
                 let name = instrument.name();
                 instruments::is_histogram(name).then(|| {
-                    // The layout of all of procmon's histograms, as far as
-                    // their range allows.
-                    let aggregation = Aggregation::Base2ExponentialHistogram {
-                        max_size: 160,
-                        max_scale: 0,
-                        record_min_max: false,
-                    };
-                    let stream = Stream::builder().with_aggregation(aggregation);
+                    let stream = Stream::builder().with_aggregation(aggregation(histograms));
                     stream.build().expect("an aggregation that is allowed")
                 })
             })
@@ -187,6 +183,21 @@ impl Telemetry {
         // What the SDK still finds out is no news.
         self.failing.store(true, Ordering::Relaxed);
         Err(ended)
+    }
+}
+
+/// The layout of all of procmon's histograms, as far as their range allows.
+fn aggregation(histograms: HistogramAggregation) -> Aggregation {
+    match histograms {
+        HistogramAggregation::Exponential => Aggregation::Base2ExponentialHistogram {
+            max_size: 160,
+            max_scale: 0,
+            record_min_max: false,
+        },
+        HistogramAggregation::Explicit => Aggregation::ExplicitBucketHistogram {
+            boundaries: Histogram::bounds().to_vec(),
+            record_min_max: false,
+        },
     }
 }
 

@@ -287,3 +287,31 @@ async fn a_collector_that_is_gone_is_told_at_the_end() {
     let ended = telemetry.shutdown(PATIENCE).await;
     assert!(matches!(ended, Err(ShutdownError::Failed(_))), "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histograms_have_explicit_bounds_when_asked_for() {
+    let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    let collector = Collector::grpc();
+    let more = [(name, "explicit_bucket_histogram")];
+    let telemetry = start(&settings(&collector, "grpc", &more), NEVER);
+    for tick in [10, 11] {
+        telemetry.publish(&view(tick, vec![], vec![]), vec![]);
+    }
+    assert_eq!(telemetry.shutdown(PATIENCE).await, Ok(()));
+    let taken = collector.took(1).await;
+    let metrics = &taken[0].request.resource_metrics[0].scope_metrics[0].metrics;
+    let ticks = metrics
+        .iter()
+        .find(|metric| metric.name == "procmon.agent.tick.duration");
+    let Some(Data::Histogram(ticks)) = ticks.and_then(|metric| metric.data.as_ref()) else {
+        panic!("an explicit histogram")
+    };
+    let point = &ticks.data_points[0];
+    assert_eq!((point.count, point.sum), (2, Some(0.006)));
+    // 3 ms lies in (2^-9, 2^-8] s.
+    let bucket = point.bucket_counts.iter().position(|count| *count == 2);
+    assert_eq!(
+        point.explicit_bounds[bucket.expect("a bucket")],
+        1.0 / 256.0
+    );
+}

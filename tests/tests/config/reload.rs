@@ -1,9 +1,15 @@
 //! SIGHUP: the configuration is read again while procmon runs.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{ErrorKind::ConnectionReset, Read as _, Write as _},
+    net::TcpStream,
+};
 
 use procmon_tests::{
-    Collector, Procmon, Program, Protocol, Victim, jsonl::Object, loaded, need, program::SOON,
+    Collector, Procmon, Program, Protocol, Victim, collector::free_address, http, jsonl::Object,
+    loaded, need, program::SOON,
 };
 
 use crate::support::*;
@@ -223,11 +229,63 @@ fn enabled_false_attaches_and_exports_nothing_and_says_so_until_a_sighup_finds_t
     let on = "enabled: true\ninterval: 50ms\n";
     folder.reload(&procmon, on, "watching pid", 1);
     wait_objects(&procmon, 3);
+    // Threads of its own that have ended meanwhile do not have it doubt the kernel.
+    assert!(
+        !procmon.stderr().contains("no eBPF"),
+        "{}",
+        procmon.stderr()
+    );
     assert!(!loaded::programs(procmon.pid()).unwrap().is_empty());
     folder.reload(&procmon, "enabled: false\ninterval: 50ms\n", off, 2);
     nothing(&procmon);
     folder.reload(&procmon, on, "watching pid", 2);
     wait_more(&procmon, 3);
+    let said = end(procmon);
+    assert!(!said.contains("no eBPF"), "{said}");
+}
+
+#[test]
+fn switched_off_it_answers_healthz_and_readyz_at_the_address_at_which_it_serves_when_it_is_on() {
+    let victim = Victim::held_before("").unwrap();
+    let off = "enabled: false\n";
+    let on = "enabled: true\ninterval: 50ms\n";
+    let folder = Folder::with(off);
+    let address = free_address().unwrap();
+    let run = run(&folder).pid(victim.pid()).args(["--listen", &address]);
+    let procmon = run.start().unwrap();
+    let said = format!("SIGHUP once it is true; http://{address}/healthz");
+    let idles = |times: usize| {
+        wait_said(&procmon, &said, times);
+        let asked = |path: &str| http::get(&address, path, &[]).unwrap();
+        let health = asked("/healthz");
+        assert_eq!(health.status, 200, "{health:?}");
+        let ready = asked("/readyz");
+        assert_eq!(ready.status, 200, "{ready:?}");
+        assert!(ready.text().contains("`enabled` is false"), "{ready:?}");
+        let metrics = asked("/metrics");
+        assert_eq!(metrics.status, 503, "{metrics:?}");
+        assert!(metrics.text().contains("switched off"), "{metrics:?}");
+    };
+    let watches = |times: usize| {
+        folder.reload(&procmon, on, "watching pid", times);
+        let served = |answer: &http::Answer| answer.status == 200;
+        let page = http::wait_for_page(&address, "/metrics", served).unwrap();
+        let pid = format!("process_pid=\"{}\"", victim.pid());
+        assert!(page.text().contains(&pid));
+    };
+    idles(1);
+    watches(1);
+    // A connection that is kept open must not go on to tell of the past.
+    let mut kept = TcpStream::connect(&address).unwrap();
+    kept.set_read_timeout(Some(SOON)).unwrap();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    kept.write_all(request.as_bytes()).unwrap();
+    assert_eq!(kept.read(&mut [0; 4096]).unwrap().min(1), 1);
+    folder.reload(&procmon, off, "switched off by", 2);
+    idles(2);
+    let rest = kept.read_to_end(&mut Vec::new());
+    assert!(rest.is_ok() || rest.is_err_and(|error| error.kind() == ConnectionReset));
+    watches(2);
     end(procmon);
 }
 

@@ -7,3 +7,4 @@ mod pages;
 mod scraped;
 mod serving;
 mod support;
+mod tls;

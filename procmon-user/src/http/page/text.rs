@@ -55,10 +55,7 @@ pub fn number(out: &mut Vec<u8>, number: Value<'_>) {
 /// The upper bounds of a histogram's buckets, as Go's client library writes them:
 /// powers of two, in seconds.
 pub fn bounds() -> [String; WAIT_BUCKETS] {
-    std::array::from_fn(|bucket| {
-        let exponent = Histogram::OFFSET + 1 + i32::try_from(bucket).unwrap_or(i32::MAX);
-        bound(f64::from(exponent).exp2())
-    })
+    std::array::from_fn(|bucket| bound(Histogram::bound(bucket)))
 }
 
 /// The shortest form that reads as the same number, with an exponent where it is

@@ -1,5 +1,5 @@
-//! What a profile costs: processor, and memory beyond that of an agent at rest
-//! that keeps no history.
+//! What a profile costs: processor, and memory beyond that of an agent that has
+//! none and keeps no history.
 
 use std::{
     thread,
@@ -66,16 +66,20 @@ pub fn measure(effort: Effort, table: &mut Table) -> Result<()> {
 
 fn memory(budget: &Budget, pid: u32, sink: &Sink, effort: Effort, table: &mut Table) -> Result<()> {
     let ticks = effort.pick(budget.samples.max(WARM), WARM);
+    let profile = ["--profile", budget.profile];
     let mut more = Vec::new();
     let (mut at_rest, mut filled) = (0.0, 0.0);
     for _ in 0..effort.pick(3, 1) {
-        at_rest = after(1, &["--interval", "24h"], "false", budget, pid, sink)?;
-        filled = after(ticks, &["--interval", FAST], "", budget, pid, sink)?;
+        at_rest = after(
+            WARM,
+            start(pid, sink).env("PROCMON_HISTORY_RETAIN", "false"),
+        )?;
+        filled = after(ticks, start(pid, sink).args(profile))?;
         more.push(filled - at_rest);
     }
     table.limit(
         &format!("profile {}: memory", budget.profile),
-        format!("at rest {at_rest:.1} MiB"),
+        format!("without {at_rest:.1} MiB"),
         format!("after {ticks} ticks {filled:.1} MiB"),
         Value::Mebibytes(stats::median(&more)),
         Value::Mebibytes(budget.mebibytes),
@@ -84,21 +88,9 @@ fn memory(budget: &Budget, pid: u32, sink: &Sink, effort: Effort, table: &mut Ta
 }
 
 /// The resident set after so many ticks, MiB.
-fn after(
-    ticks: usize,
-    interval: &[&str],
-    retain: &str,
-    budget: &Budget,
-    pid: u32,
-    sink: &Sink,
-) -> Result<f64> {
-    let program = start(budget, pid, sink)
-        .args(interval)
-        .args(["--jsonl", "-"])
-        .env("PROCMON_HISTORY_RETAIN", retain)
-        .start()?;
+fn after(ticks: usize, procmon: Procmon) -> Result<f64> {
+    let program = procmon.args(["--interval", FAST, "--jsonl", "-"]).start()?;
     program.wait_for_stdout(PATIENCE, |text| text.lines().count() >= ticks)?;
-    thread::sleep(SETTLED);
     let rss = usage::rss_mib(program.pid())?;
     end(program)?;
     Ok(rss)
@@ -109,7 +101,10 @@ fn processor(pid: u32, sink: &Sink, effort: Effort, table: &mut Table) -> Result
     let watched = Duration::from_secs(effort.pick(120, 5));
     let programs: Vec<Program> = BUDGETS
         .iter()
-        .map(|budget| start(budget, pid, sink).start())
+        .map(|budget| {
+            let profile = ["--profile", budget.profile];
+            start(pid, sink).args(profile).start()
+        })
         .collect::<Result<_>>()?;
     thread::sleep(SETTLED);
     let used = || -> Result<Vec<u64>> {
@@ -135,12 +130,11 @@ fn processor(pid: u32, sink: &Sink, effort: Effort, table: &mut Table) -> Result
     programs.into_iter().try_for_each(end)
 }
 
-/// `procmon run --profile P --pid N`, with a collector and a server.
-fn start(budget: &Budget, pid: u32, sink: &Sink) -> Procmon {
+/// `procmon run --pid N`, with a collector and a server.
+fn start(pid: u32, sink: &Sink) -> Procmon {
     Procmon::new("run")
         .pid(pid)
-        .args(["--profile", budget.profile, "--otlp", &sink.url()])
-        .args(["--listen", "127.0.0.1:0"])
+        .args(["--otlp", &sink.url(), "--listen", "127.0.0.1:0"])
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 }
 

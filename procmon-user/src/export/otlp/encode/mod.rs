@@ -23,6 +23,7 @@ use crate::shape::View;
 mod batch;
 mod delta;
 mod group;
+mod histogram;
 pub mod resource;
 mod series;
 
@@ -87,8 +88,8 @@ impl Encoder {
         );
         Self {
             temporality: settings.temporality,
-            series: Series::default(),
-            message: Message::new(settings.temporality),
+            series: Series::new(settings.histograms),
+            message: Message::new(settings.temporality, settings.histograms),
             tracked: ByProcess::default(),
             groups: HashMap::new(),
             views: 0,

@@ -3,23 +3,20 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint,
-    Metric as OtlpMetric, NumberDataPoint, ScopeMetrics, Sum,
-    exponential_histogram_data_point::Buckets,
+    AggregationTemporality, Metric as OtlpMetric, NumberDataPoint, ScopeMetrics, Sum,
 };
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::SCHEMA_URL;
 use super::delta::is_delta;
-use crate::export::otlp::settings::Temporality;
+use super::{SCHEMA_URL, histogram};
+use crate::export::otlp::settings::{HistogramAggregation, Temporality};
 use crate::metrics::group::GROUP;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Metric, Value};
-use crate::process::Histogram;
 
 /// OTLP's flag "no recorded value": the series has ended.
-const NO_RECORDED_VALUE: u32 = 1;
+pub const NO_RECORDED_VALUE: u32 = 1;
 
 /// A row of the catalogue with one set of attribute values, whatever process
 /// it is of. Small and dense, so that what a process sent fits into few bits.
@@ -30,10 +27,11 @@ pub struct SeriesId(u32);
 pub type PointAttributes<'a> = &'a [(&'static str, &'a str)];
 
 /// Numbers the series, in the order in which they are first seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Series {
     by_row: Vec<RowSeries>,
     all: Vec<Known>,
+    histograms: HistogramAggregation,
 }
 
 /// The series of a row.
@@ -54,6 +52,15 @@ struct Known {
 }
 
 impl Series {
+    /// No series yet.
+    pub fn new(histograms: HistogramAggregation) -> Self {
+        Self {
+            by_row: Vec::new(),
+            all: Vec::new(),
+            histograms,
+        }
+    }
+
     /// The series of `row` with these attributes. A row has few.
     pub fn id(&mut self, row: usize, attributes: PointAttributes<'_>) -> SeriesId {
         if self.by_row.len() <= row {
@@ -74,7 +81,7 @@ impl Series {
         self.all.push(Known {
             row,
             attributes: attributes.iter().map(|(k, v)| (*k, (*v).into())).collect(),
-            encoded: encoded_attributes(row, attributes),
+            encoded: encoded_attributes(row, attributes, self.histograms),
         });
         id
     }
@@ -188,7 +195,7 @@ struct Row {
 
 impl Message {
     /// A message without points.
-    pub fn new(temporality: Temporality) -> Self {
+    pub fn new(temporality: Temporality, histograms: HistogramAggregation) -> Self {
         let scope = ScopeMetrics {
             scope: Some(InstrumentationScope {
                 name: "procmon".to_owned(),
@@ -200,9 +207,15 @@ impl Message {
         }
         .encode_to_vec();
         Self {
-            rows: (PROCESS.iter().map(|row| Row::new(row, temporality)))
-                .chain(GROUP.iter().map(|row| Row::new(row, temporality)))
-                .collect(),
+            rows: (PROCESS
+                .iter()
+                .map(|row| Row::new(row, temporality, histograms)))
+            .chain(
+                GROUP
+                    .iter()
+                    .map(|row| Row::new(row, temporality, histograms)),
+            )
+            .collect(),
             metrics: scope.clone(),
             scope,
             row: None,
@@ -217,8 +230,12 @@ impl Message {
         let known = &series.all[id.index()];
         self.turn_to(known.row);
         if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
-            let point = histogram_point(stamp, value);
-            push_point(&mut self.data, &point, &known.encoded);
+            let value = match value {
+                Some(Value::Histogram(histogram)) => Some(histogram),
+                _ => None,
+            };
+            let layout = series.histograms;
+            histogram::push(layout, &mut self.data, stamp, value, &known.encoded);
         } else {
             push_number(&mut self.data, stamp, value, &known.encoded);
         }
@@ -275,14 +292,18 @@ pub fn begin(field: u32, len: usize, buffer: &mut impl bytes::BufMut) {
 }
 
 /// Puts a point, which is field 1 of all kinds of data, and its attributes.
-fn push_point(data: &mut Vec<u8>, point: &impl prost::Message, attributes: &[u8]) {
+pub fn push_point(data: &mut Vec<u8>, point: &impl prost::Message, attributes: &[u8]) {
     begin(1, point.encoded_len() + attributes.len(), data);
     point.encode_raw(data);
     data.extend_from_slice(attributes);
 }
 
 impl Row {
-    fn new<Read>(row: &Metric<Read>, temporality: Temporality) -> Self {
+    fn new<Read>(
+        row: &Metric<Read>,
+        temporality: Temporality,
+        histograms: HistogramAggregation,
+    ) -> Self {
         let aggregation_temporality = if is_delta(temporality, row.instrument) {
             AggregationTemporality::Delta
         } else {
@@ -300,11 +321,7 @@ impl Row {
             Instrument::Counter => (7, sum(true).encode_to_vec()),
             Instrument::UpDownCounter => (7, sum(false).encode_to_vec()),
             Instrument::ExponentialHistogram => {
-                let histogram = ExponentialHistogram {
-                    data_points: Vec::new(),
-                    aggregation_temporality,
-                };
-                (10, histogram.encode_to_vec())
+                histogram::data(histograms, aggregation_temporality)
             }
         };
         let head = OtlpMetric {
@@ -322,7 +339,11 @@ impl Row {
 }
 
 /// The attributes of a point of this row, as its fields.
-fn encoded_attributes(row: usize, attributes: PointAttributes<'_>) -> Box<[u8]> {
+fn encoded_attributes(
+    row: usize,
+    attributes: PointAttributes<'_>,
+    histograms: HistogramAggregation,
+) -> Box<[u8]> {
     let attributes = attributes
         .iter()
         .map(|(key, value)| KeyValue {
@@ -334,11 +355,7 @@ fn encoded_attributes(row: usize, attributes: PointAttributes<'_>) -> Box<[u8]> 
         })
         .collect();
     let encoded = if PROCESS[row].instrument == Instrument::ExponentialHistogram {
-        let point = ExponentialHistogramDataPoint {
-            attributes,
-            ..ExponentialHistogramDataPoint::default()
-        };
-        point.encode_to_vec()
+        histogram::attributes(histograms, attributes)
     } else {
         let point = NumberDataPoint {
             attributes,
@@ -405,33 +422,6 @@ impl Fields {
     }
 }
 
-fn histogram_point(stamp: Stamp, value: Option<Value<'_>>) -> ExponentialHistogramDataPoint {
-    let mut point = ExponentialHistogramDataPoint {
-        start_time_unix_nano: stamp.start_unix_ns,
-        time_unix_nano: stamp.time_unix_ns,
-        ..ExponentialHistogramDataPoint::default()
-    };
-    let Some(Value::Histogram(histogram)) = value else {
-        point.flags = NO_RECORDED_VALUE;
-        return point;
-    };
-    point.count = histogram.count();
-    point.sum = Some(histogram.sum_ns as f64 / 1e9);
-    point.positive = buckets(histogram);
-    point
-}
-
-/// The buckets from the first to the last that is not empty.
-fn buckets(histogram: &Histogram) -> Option<Buckets> {
-    let used = |count: &u64| *count != 0;
-    let first = histogram.buckets.iter().position(used)?;
-    let last = histogram.buckets.iter().rposition(used)?;
-    Some(Buckets {
-        offset: Histogram::OFFSET + i32::try_from(first).expect("few buckets"),
-        bucket_counts: histogram.buckets[first..=last].to_vec(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
@@ -450,7 +440,8 @@ mod tests {
             (Some(Value::Float(-0.5)), Some(Number::AsDouble(-0.5))),
             (None, None),
         ];
-        let attributes = encoded_attributes(0, &[("cpu.mode", "user")]);
+        let attributes =
+            encoded_attributes(0, &[("cpu.mode", "user")], HistogramAggregation::default());
         for stamp in stamps {
             for (value, read) in &values {
                 let mut data = Vec::new();

@@ -2,7 +2,7 @@
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::source::Given;
+use super::given::Given;
 use super::{Protocol, SettingsError};
 
 /// An endpoint as given.

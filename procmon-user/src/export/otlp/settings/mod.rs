@@ -12,13 +12,17 @@ use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
-use super::spool::SpoolKeys;
-
 mod endpoint;
+mod file;
+mod given;
+mod proxy;
 mod source;
+pub mod variables;
 
-use endpoint::Endpoint;
-use source::{Given, Source};
+pub use file::FileSettings;
+pub use proxy::Proxy;
+
+use source::Source;
 
 /// The endpoint of `--otlp` without a value, for gRPC.
 pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4317";
@@ -70,6 +74,26 @@ pub enum Temporality {
     LowMemory,
 }
 
+/// How values are counted in histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HistogramAggregation {
+    /// In buckets whose bounds follow from a scale: as the kernel counts, and
+    /// no longer than what was counted.
+    #[default]
+    Exponential,
+    /// The same buckets with their bounds in each point, for stores that know no
+    /// others.
+    Explicit,
+}
+
+impl HistogramAggregation {
+    /// OpenTelemetry's words for them.
+    pub const WORDS: &[&str] = &[
+        "base2_exponential_bucket_histogram",
+        "explicit_bucket_histogram",
+    ];
+}
+
 /// A PEM file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pem {
@@ -96,67 +120,6 @@ pub struct Tls {
     pub identity: Option<(Pem, Pem)>,
 }
 
-/// The keys of `export.otlp` in the configuration file, as they were written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileSettings {
-    /// `endpoint`: means what OTEL_EXPORTER_OTLP_ENDPOINT means.
-    pub endpoint: Option<String>,
-    /// `protocol`.
-    pub protocol: Option<String>,
-    /// `headers`, as in the variable.
-    pub headers: Option<String>,
-    /// `timeout`, milliseconds.
-    pub timeout: Option<String>,
-    /// `compression`.
-    pub compression: Option<String>,
-    /// `certificate`.
-    pub certificate: Option<String>,
-    /// `client_certificate`.
-    pub client_certificate: Option<String>,
-    /// `client_key`.
-    pub client_key: Option<String>,
-    /// `insecure`.
-    pub insecure: Option<String>,
-    /// `temporality`.
-    pub temporality: Option<String>,
-    /// `service_instance`: give each process a service name and instance.
-    pub service_instance: Option<bool>,
-    /// `spool`.
-    pub spool: SpoolKeys,
-}
-
-impl FileSettings {
-    /// All that is wrong with the keys, each looked at alone; files that are
-    /// named are not.
-    pub fn mistakes(&self) -> Vec<SettingsError> {
-        let given = |key, text: &Option<String>| Given::in_file(key, text);
-        let checks = [
-            given("endpoint", &self.endpoint).and_then(|given| self.check_endpoint(given).err()),
-            given("protocol", &self.protocol).and_then(|given| given.protocol().err()),
-            given("headers", &self.headers).and_then(|given| given.headers().err()),
-            given("timeout", &self.timeout).and_then(|given| given.milliseconds().err()),
-            given("compression", &self.compression).and_then(|given| given.compression().err()),
-            given("insecure", &self.insecure).and_then(|given| given.boolean().err()),
-            given("temporality", &self.temporality).and_then(|given| given.temporality().err()),
-        ];
-        checks.into_iter().flatten().collect()
-    }
-
-    fn check_endpoint(&self, given: Given) -> Result<(), SettingsError> {
-        let endpoint = Endpoint {
-            given,
-            complete: false,
-        };
-        // A bad protocol is told as one.
-        let protocol = Given::in_file("protocol", &self.protocol);
-        let protocol = match protocol.map(|given| given.protocol()) {
-            Some(Ok(protocol)) => protocol,
-            _ => endpoint.protocol()?,
-        };
-        endpoint.uri(protocol, false).map(drop)
-    }
-}
-
 /// Everything the exporter needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -174,6 +137,10 @@ pub struct Settings {
     pub tls: Tls,
     /// What the points of sums cover.
     pub temporality: Temporality,
+    /// How values are counted in histograms.
+    pub histograms: HistogramAggregation,
+    /// What stands between, if anything.
+    pub proxy: Option<Proxy>,
     /// procmon's own service name.
     pub service_name: Option<String>,
     /// Attributes for every resource.
@@ -223,8 +190,10 @@ impl Settings {
             None => false,
         };
         let get = |name, key, file| source.signal(name, key, file);
+        let endpoint = endpoint.uri(protocol, insecure)?;
         Ok(Some(Self {
-            endpoint: endpoint.uri(protocol, insecure)?,
+            proxy: source.proxy(&endpoint)?,
+            endpoint,
             protocol,
             headers: match get("HEADERS", "headers", &file.headers)? {
                 Some(value) => value.headers()?,
@@ -247,8 +216,22 @@ impl Settings {
                 Some(value) => value.temporality()?,
                 None => Temporality::default(),
             },
-            service_name: source.variable("OTEL_SERVICE_NAME")?.map(|v| v.text),
-            resource_attributes: match source.variable("OTEL_RESOURCE_ATTRIBUTES")? {
+            histograms: match source.of(
+                "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                "histogram_aggregation",
+                &file.histogram_aggregation,
+            )? {
+                Some(value) => value.histograms()?,
+                None => HistogramAggregation::default(),
+            },
+            service_name: source
+                .of("OTEL_SERVICE_NAME", "service_name", &file.service_name)?
+                .map(|value| value.text),
+            resource_attributes: match source.of(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "resource_attributes",
+                &file.resource_attributes,
+            )? {
                 Some(value) => value.pairs()?,
                 None => Vec::new(),
             },

@@ -17,8 +17,8 @@ use tonic_types::StatusExt;
 
 use super::tls::{certificates, private_key, tls_error};
 use super::{
-    AGENT, Accepted, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, chain, printable,
-    timed_out,
+    AGENT, Accepted, Connector, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, printable,
+    reason, timed_out,
 };
 use crate::export::otlp::settings::{Compression, Settings};
 
@@ -28,6 +28,7 @@ const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/E
 #[derive(Debug)]
 pub struct GrpcTransport {
     endpoint: Endpoint,
+    connector: Connector,
     client: Grpc<Channel>,
     metadata: MetadataMap,
     timeout: Duration,
@@ -37,9 +38,12 @@ pub struct GrpcTransport {
 impl GrpcTransport {
     pub(super) fn new(settings: &Settings) -> Result<Self, TransportError> {
         let endpoint = endpoint(settings)?;
+        let connector = Connector::new(settings);
+        let channel = endpoint.connect_with_connector_lazy(connector.clone());
         Ok(Self {
-            client: grpc_client(&endpoint, settings.compression),
+            client: grpc_client(channel, settings.compression),
             endpoint,
+            connector,
             metadata: metadata(settings),
             timeout: settings.timeout,
             compression: settings.compression,
@@ -60,7 +64,9 @@ impl GrpcTransport {
             Err(_) => {
                 // The peer may be gone without a word: the next try gets a
                 // connection of its own.
-                self.client = grpc_client(&self.endpoint, self.compression);
+                let connector = self.connector.clone();
+                let channel = self.endpoint.connect_with_connector_lazy(connector);
+                self.client = grpc_client(channel, self.compression);
                 Err(timed_out(self.timeout))
             }
         }
@@ -73,13 +79,12 @@ pub fn metadata(settings: &Settings) -> MetadataMap {
     MetadataMap::from_headers(headers)
 }
 
-/// tonic's endpoint of the settings, TLS and all.
+/// tonic's endpoint of the settings, TLS and all; a [`Connector`] goes with it.
 pub fn endpoint(settings: &Settings) -> Result<Endpoint, TransportError> {
     let endpoint = Endpoint::from(settings.endpoint.clone())
         .user_agent(AGENT)
         .expect("a constant that is a header value")
-        .connect_timeout(settings.timeout)
-        .tcp_keepalive(Some(Duration::from_secs(30)));
+        .connect_timeout(settings.timeout);
     if settings.endpoint.scheme_str() != Some("https") {
         return Ok(endpoint);
     }
@@ -101,8 +106,8 @@ pub fn endpoint(settings: &Settings) -> Result<Endpoint, TransportError> {
         .map_err(|error| tls_error(&settings.endpoint, &error))
 }
 
-fn grpc_client(endpoint: &Endpoint, compression: Option<Compression>) -> Grpc<Channel> {
-    let client = Grpc::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_ANSWER);
+fn grpc_client(channel: Channel, compression: Option<Compression>) -> Grpc<Channel> {
+    let client = Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
     let Some(compression) = compression else {
         return client;
     };
@@ -157,7 +162,7 @@ impl Decoder for BytesCodec {
 /// What a gRPC status means to the batch (OTLP specification, "Failures").
 fn classify_status(status: &Status) -> Failure {
     let reason = match status.source() {
-        Some(source) => format!("{}: {}", status.message(), chain(source)),
+        Some(source) => format!("{}: {}", status.message(), reason(source)),
         None => format!("{:?}: {}", status.code(), status.message()),
     };
     let after = status

@@ -10,22 +10,21 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
 use super::tls::tls_config;
 use super::{
-    AGENT, Accepted, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, chain, printable,
-    timed_out,
+    AGENT, Accepted, Connector, Failure, MAX_ANSWER, MAX_WAIT, TransportError, accepted, chain,
+    printable, timed_out,
 };
 use crate::export::otlp::settings::{Compression, Settings};
 
 /// OTLP over HTTP; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -41,7 +40,7 @@ impl HttpTransport {
             .with_tls_config(tls_config(&settings.endpoint, &settings.tls, secure)?)
             .https_or_http()
             .enable_http1()
-            .build();
+            .wrap_connector(Connector::new(settings));
         let protobuf = HeaderValue::from_static("application/x-protobuf");
         let mut headers: HeaderMap<HeaderValue> = settings.headers.iter().cloned().collect();
         headers.insert(CONTENT_TYPE, protobuf.clone());

@@ -10,12 +10,16 @@ use thiserror::Error;
 
 use super::settings::{Protocol, Settings};
 
+mod connect;
 mod grpc;
 mod http;
+mod reason;
 mod tls;
 
+pub use self::connect::Connector;
 pub use self::grpc::{GrpcTransport, endpoint, metadata};
 pub use self::http::HttpTransport;
+use self::reason::{chain, printable, reason};
 pub(in crate::export) use self::tls::tls_config;
 
 const AGENT: &str = concat!("procmon/", env!("CARGO_PKG_VERSION"));
@@ -129,8 +133,8 @@ impl Transport for Network {
 }
 
 impl Failure {
-    fn unreachable(error: impl std::error::Error) -> Self {
-        Self::retryable(chain(&error))
+    fn unreachable(error: impl std::error::Error + 'static) -> Self {
+        Self::retryable(reason(&error))
     }
 }
 
@@ -146,31 +150,6 @@ fn accepted(answer: ExportMetricsServiceResponse) -> Accepted {
 
 fn timed_out(timeout: Duration) -> Failure {
     Failure::retryable(format!("no answer within {} ms", timeout.as_millis()))
-}
-
-/// An error and what caused it, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        next = error.source();
-    }
-    text
-}
-
-/// What a peer said, fit for a terminal: short, and one line.
-fn printable(text: &str) -> String {
-    let mut printable: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(300)
-        .collect();
-    printable.truncate(printable.trim_end().len());
-    printable
 }
 
 #[cfg(test)]

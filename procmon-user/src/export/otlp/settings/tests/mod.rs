@@ -2,6 +2,9 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::*;
 
+mod proxies;
+mod variables;
+
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
