@@ -22,6 +22,7 @@ pub mod point;
 pub mod procmon;
 pub mod program;
 pub mod prometheus;
+pub mod receiver;
 pub mod rotated;
 pub mod skip;
 pub mod storm;

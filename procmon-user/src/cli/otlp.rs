@@ -9,7 +9,9 @@ use tokio::runtime::Handle;
 
 use super::exporting::Exporting;
 use super::failure::Failure;
-use crate::export::otlp::{HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings};
+use crate::export::otlp::{
+    HostIdentity, OtlpExporter, OtlpHealth, SHUTDOWN_DEADLINE, Settings, SpoolSettings,
+};
 use crate::heartbeat::Heartbeats;
 use crate::proc::clock::now_unix_ns;
 use crate::shape::View;
@@ -28,6 +30,7 @@ impl Otlp {
     /// loops among them.
     pub fn start(
         settings: &Settings,
+        spool: Option<&SpoolSettings>,
         interval: Duration,
         runtime: &Handle,
         exporting: Exporting,
@@ -44,7 +47,7 @@ impl Otlp {
         )
         .map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(Self {
-            processes: OtlpExporter::start(settings, host, runtime)?,
+            processes: OtlpExporter::start(settings, spool, host, runtime)?,
             own,
             exporting,
             endpoint: settings.endpoint.to_string(),
@@ -64,7 +67,8 @@ impl Otlp {
 
     /// Delivers what it can, both ways at once, in the time there is.
     pub async fn shutdown(self) {
-        if self.health().get().queue_bytes > 0 {
+        let health = self.health().get();
+        if health.queue_bytes > 0 || health.spool_bytes > 0 {
             let most = SHUTDOWN_DEADLINE.as_secs();
             info!("delivering what is left, for {most} s at most");
         }
@@ -73,6 +77,12 @@ impl Otlp {
             self.own.shutdown(SHUTDOWN_DEADLINE)
         );
         let endpoint = self.endpoint;
+        if undelivered.kept_batches > 0 {
+            info!(
+                "OTLP to {endpoint}: {} batches with {} points stay in the spool for the next time",
+                undelivered.kept_batches, undelivered.kept_points
+            );
+        }
         if undelivered.batches > 0 {
             warn!(
                 "OTLP to {endpoint}: {} batches with {} points were not delivered",

@@ -22,7 +22,9 @@ use crate::analysis::History;
 use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
 use crate::export::mqtt::{self, BrokerUrl, MqttExporter};
-use crate::export::otlp::{HostIdentity, SHUTDOWN_DEADLINE, Settings, SettingsError};
+use crate::export::otlp::{
+    HostIdentity, SHUTDOWN_DEADLINE, Settings, SettingsError, SpoolSettings,
+};
 use crate::export::report::Report;
 use crate::export::sink::{Place, Sink, SinkError};
 use crate::http::{Bound, Server};
@@ -35,6 +37,7 @@ pub struct Plan {
     report: Option<Place>,
     jsonl: Option<Place>,
     otlp: Option<Settings>,
+    spool: Option<SpoolSettings>,
     mqtt: Option<mqtt::Settings>,
     http: Option<Bound>,
     /// Nobody has to read it for procmon to go on, unless it was asked for.
@@ -76,6 +79,7 @@ impl Plan {
             report,
             jsonl: export.jsonl.place(),
             otlp,
+            spool: None,
             mqtt,
             http: None,
             http_is_asked_for,
@@ -86,6 +90,15 @@ impl Plan {
     /// No report on stdout: it is the traced command's.
     pub fn without_default_report(mut self, export: &Export) -> Self {
         self.report = export.report.place();
+        self
+    }
+
+    /// Keeps what OTLP has to deliver in `state_dir`, if there is one.
+    pub fn spooling(mut self, config: &Config) -> Self {
+        self.spool = config.state_dir.as_ref().map(|folder| SpoolSettings {
+            state_dir: folder.0.clone(),
+            max_size: config.export.otlp.spool.max_size.0,
+        });
         self
     }
 
@@ -231,7 +244,14 @@ impl Outputs {
             Some(settings) => {
                 let heartbeats = views.heartbeats().clone();
                 let exporting_too = exporting.clone();
-                let otlp = Otlp::start(&settings, interval, runtime, exporting_too, heartbeats)?;
+                let otlp = Otlp::start(
+                    &settings,
+                    plan.spool.as_ref(),
+                    interval,
+                    runtime,
+                    exporting_too,
+                    heartbeats,
+                )?;
                 let health = otlp.health();
                 let consumer = agent::spawn(views, "otlp", otlp, |otlp, view| {
                     otlp.consume(view);

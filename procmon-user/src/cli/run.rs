@@ -151,7 +151,9 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let rules = config.rules();
     let selection = args.selecting.selection(&rules)?;
     let plan = args.plan(loaded)?;
-    let plan = plan.serving(serving::of_run(common, loaded)?);
+    let plan = plan
+        .serving(serving::of_run(common, loaded)?)
+        .spooling(config);
     let collect = config.collect();
     let kernel = common.kernel(loaded);
     let programs = kernel.map_or(Programs::ALL, |_| collect.programs);

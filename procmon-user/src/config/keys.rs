@@ -311,6 +311,11 @@ pub const KEYS: &[Key] = &[
         "Give each process a `service.name` and `service.instance.id`; without it true."
     )
     .example("true"),
+    key!(
+        export.otlp.spool.max_size,
+        "What waits for the collector in `state_dir` may take so much of the disk; past that the \
+         oldest is dropped, and counted."
+    ),
     key!(export.report.file, "Append the text report to this file.")
         .flag("--report")
         .example("logs/process_metrics.log"),
@@ -406,8 +411,9 @@ pub const KEYS: &[Key] = &[
     ),
     key!(
         state_dir,
-        "A folder for what survives a restart, made if it is not there: the history goes on where \
-         it was, as long as the host has not been booted meanwhile (`run` only)."
+        "A folder for what survives a restart, made if it is not there: what waits for the \
+         collector, in `spool`; and the history, as long as the host has not been booted \
+         meanwhile (`run` only)."
     )
     .example("/var/lib/procmon"),
 ];

@@ -16,6 +16,7 @@ mod logging;
 mod metrics;
 mod mistake;
 mod mqtt;
+mod otlp;
 pub mod otlp_page;
 mod print;
 mod profile;

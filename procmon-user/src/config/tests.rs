@@ -8,6 +8,7 @@ use super::keys::{KEYS, LATER};
 use super::*;
 use crate::export::mqtt::Qos;
 use crate::export::mqtt::settings::Waiting;
+use crate::export::otlp::spool::{SpoolKeys, SpoolSize};
 use crate::http::page::Part;
 use crate::metrics::compat::Compat;
 use crate::metrics::prometheus::Naming;
@@ -105,6 +106,7 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   service_name: watcher\n\
         \x20   resource_attributes: 'team=a'\n\
         \x20   service_instance: false\n\
+        \x20   spool: {max_size: 1GiB}\n\
         \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
         \x20 jsonl: {file: '-', max_size: off}\n\
         \x20 mqtt: {url: 'mqtts://b', topic: 't/{client_id}', domain_id: d, channel_id: c,\n\
@@ -176,6 +178,9 @@ fn every_key_of_a_file_is_taken_over() {
                 service_name: text("watcher"),
                 resource_attributes: text("team=a"),
                 service_instance: Some(false),
+                spool: SpoolKeys {
+                    max_size: SpoolSize(1 << 30),
+                },
             },
             report: Output {
                 file: Some(FilePath("r.log".into())),

@@ -177,6 +177,9 @@ pub const AGENT: &[Metric<AgentRead>] = &[
     row("procmon.agent.export.queue.size", UpDownCounter, "By",
         "Bytes that wait for a receiver.",
         |agent, out| of_exporters(agent, out, |exporter| exporter.queue_bytes)).by(EXPORTER),
+    row("procmon.agent.export.spool.size", UpDownCounter, "By",
+        "Bytes on disk that wait for a receiver; 0 without a spool.",
+        |agent, out| of_exporters(agent, out, |exporter| exporter.spool_bytes)).by(EXPORTER),
     row("procmon.agent.series.active", UpDownCounter, "{series}",
         "Series sent last, by the exporter that sent the most.",
         |agent, out| if let Some(series) = agent.exporters.iter().map(|e| e.series).max() {
@@ -370,6 +373,7 @@ mod tests {
             dropped: 3,
             retried: 4,
             queue_bytes: 5,
+            spool_bytes: 9,
             frames_dropped: 6,
             series: 7,
             failing: false,
@@ -393,6 +397,10 @@ mod tests {
         assert_eq!(
             points("procmon.agent.export.queue.size", &agent),
             [point("otlp", 5.0)]
+        );
+        assert_eq!(
+            points("procmon.agent.export.spool.size", &agent),
+            [point("otlp", 9.0)]
         );
         assert_eq!(
             points("procmon.agent.frames.dropped", &agent),

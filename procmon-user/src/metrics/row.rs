@@ -245,6 +245,8 @@ pub struct ExporterHealth {
     pub retried: u64,
     /// Bytes in its queue.
     pub queue_bytes: u64,
+    /// Bytes of its spool on disk.
+    pub spool_bytes: u64,
     /// Frames it was too slow for.
     pub frames_dropped: u64,
     /// Series it sent last.

@@ -1,8 +1,13 @@
 //! What real collectors see of watched processes: names, units, kinds, attributes, resources,
-//! start times, values, and the end of series.
+//! start times, values, and the end of series; and that all of it arrives, whatever the collector
+//! does.
 
 mod checks;
+mod delivery;
+mod misbehaving;
+mod outage;
 mod scene;
+mod spools;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

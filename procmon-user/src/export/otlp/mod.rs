@@ -1,13 +1,14 @@
 //! OTLP: the series of every process, over gRPC or HTTP.
 //!
 //! `settings` says where to and how, `encode` makes batches of views, `queue`
-//! keeps them until `transport` has delivered them. procmon's own health and the
+//! keeps them, on disk in `spool`, until `transport` has delivered them. procmon's own health and the
 //! host's totals go out by the SDK, see `telemetry`.
 
 pub mod encode;
 pub mod host;
 pub mod queue;
 pub mod settings;
+pub mod spool;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transport;
@@ -21,12 +22,14 @@ use tokio::runtime::Handle;
 pub use host::HostIdentity;
 pub use queue::Undelivered;
 pub use settings::{FileSettings, Settings, SettingsError};
+pub use spool::SpoolSettings;
 pub use transport::TransportError;
 
 use crate::metrics::ExporterHealth;
 use crate::shape::View;
 use encode::Encoder;
 use queue::{Backoff, Queue, QueueHealth};
+use spool::{Opened, Spool};
 use transport::Network;
 
 /// How long the last delivery may take.
@@ -50,8 +53,12 @@ pub struct OtlpHealth {
 impl OtlpExporter {
     /// An exporter whose sender runs on `runtime`. It connects when there is
     /// something to send: a collector that is not there yet is no error.
+    ///
+    /// What was in the spool is sent first. Where there can be no spool, that
+    /// is said, and batches wait in memory.
     pub fn start(
         settings: &Settings,
+        spool: Option<&SpoolSettings>,
         host: HostIdentity,
         runtime: &Handle,
     ) -> Result<Self, TransportError> {
@@ -63,6 +70,7 @@ impl OtlpExporter {
                 network,
                 settings.endpoint.to_string(),
                 settings.queue_bytes,
+                spool.and_then(open_spool),
                 Backoff::default(),
                 runtime,
             ),
@@ -99,6 +107,30 @@ impl OtlpExporter {
     pub async fn shutdown(self, deadline: Duration) -> Undelivered {
         self.queue.shutdown(deadline).await
     }
+}
+
+/// Opens the spool, and says what is in it, or why there is none.
+fn open_spool(settings: &SpoolSettings) -> Option<Opened> {
+    let opened = match Spool::open(settings) {
+        Ok(opened) => opened,
+        Err(error) => {
+            log::warn!("{error}; procmon goes on without a spool, batches wait in memory only");
+            return None;
+        }
+    };
+    let folder = opened.spool.folder().display();
+    if opened.lost > 0 {
+        log::warn!(
+            "the spool {folder} is damaged: at least {} batches of before are lost",
+            opened.lost
+        );
+    }
+    if !opened.found.is_empty() {
+        let points: u64 = opened.found.iter().map(|found| found.points).sum();
+        let batches = opened.found.len();
+        log::info!("the spool {folder} has {batches} batches with {points} points of before");
+    }
+    Some(opened)
 }
 
 impl OtlpHealth {

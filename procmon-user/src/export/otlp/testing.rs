@@ -261,6 +261,11 @@ impl Collector {
     }
 
     pub fn grpc_at(address: SocketAddr, tls: Option<ServerTls>) -> Self {
+        Self::grpc_taking(4 << 20, address, tls)
+    }
+
+    /// One that takes messages of so many bytes at most.
+    pub fn grpc_taking(most: usize, address: SocketAddr, tls: Option<ServerTls>) -> Self {
         Self::start(address, |listener, inner| async move {
             let service = MetricsServiceServer::new(Grpc(inner))
                 .accept_compressed(CompressionEncoding::Gzip)
@@ -268,7 +273,7 @@ impl Collector {
                 // As otelcol does: it answers as it was asked.
                 .send_compressed(CompressionEncoding::Gzip)
                 .send_compressed(CompressionEncoding::Zstd)
-                .max_decoding_message_size(4 << 20);
+                .max_decoding_message_size(most);
             let mut server = tonic::transport::Server::builder();
             if let Some(tls) = tls {
                 let mut config =

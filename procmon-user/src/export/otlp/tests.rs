@@ -9,7 +9,8 @@ fn settings_of(address: std::net::SocketAddr, protocol: &str) -> Settings {
 }
 
 fn start(settings: &Settings) -> OtlpExporter {
-    OtlpExporter::start(settings, HostIdentity::default(), &Handle::current()).expect("an exporter")
+    OtlpExporter::start(settings, None, HostIdentity::default(), &Handle::current())
+        .expect("an exporter")
 }
 
 /// The ticks of what arrived, in seconds after boot.
@@ -131,6 +132,87 @@ async fn what_no_collector_takes_is_told_at_the_end() {
         points += health.get().series;
     }
     let left = exporter.shutdown(Duration::from_millis(300)).await;
-    assert_eq!(left, Undelivered { batches: 2, points });
+    let expected = Undelivered {
+        batches: 2,
+        points,
+        ..Undelivered::default()
+    };
+    assert_eq!(left, expected);
     assert_eq!(health.get().dropped, 2);
+}
+
+/// An exporter whose spool is in this folder.
+fn start_spooled(settings: &Settings, folder: &std::path::Path) -> OtlpExporter {
+    let spool = SpoolSettings {
+        state_dir: folder.to_owned(),
+        max_size: 64 << 20,
+    };
+    let host = HostIdentity::default();
+    OtlpExporter::start(settings, Some(&spool), host, &Handle::current()).expect("an exporter")
+}
+
+#[tokio::test]
+async fn a_collector_that_limits_messages_to_1_mib_takes_every_batch_of_a_great_host() {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let collector = Collector::grpc_taking(1 << 20, any, None);
+    let mut exporter = start(&settings_of(collector.address, "grpc"));
+    let health = exporter.health();
+    let processes = (1..1001).map(sample).collect();
+    let exporter = tokio::task::spawn_blocking(move || {
+        exporter.consume(&view(10, processes, vec![]));
+        exporter
+    });
+    let exporter = exporter.await.expect("no panic");
+    assert_eq!(exporter.shutdown(PATIENCE).await, Undelivered::default());
+    let health = health.get();
+    assert!(health.sent > 2, "{health:?}");
+    assert_eq!((health.rejected, health.dropped, health.retried), (0, 0, 0));
+    let taken = collector.taken();
+    let resources = taken.iter().map(|got| got.request.resource_metrics.len());
+    assert_eq!(resources.sum::<usize>(), 1000);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_in_an_outage_changes_neither_order_nor_times() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut gone = Collector::http();
+    gone.die();
+    let settings = settings_of(gone.address, "http/protobuf");
+    let mut exporter = start_spooled(&settings, folder.path());
+    // The clock goes back by a minute, then forth by an hour.
+    let times = [100, 101, 41, 42, 3642, 3643];
+    for tick in times {
+        exporter.consume(&view(tick, vec![sample(1)], vec![]));
+    }
+    let left = exporter.shutdown(Duration::ZERO).await;
+    assert_eq!((left.batches, left.kept_batches), (0, 6));
+    let collector = Collector::http_at(gone.address);
+    let exporter = start_spooled(&settings, folder.path());
+    assert_eq!(exporter.shutdown(PATIENCE).await, Undelivered::default());
+    assert_eq!(ticks(&collector), times);
+}
+
+#[tokio::test]
+async fn a_grpc_collector_that_is_exhausted_for_ever_is_asked_as_it_says_and_loses_nothing() {
+    use tonic_types::{ErrorDetails, StatusExt as _};
+    let collector = Collector::grpc();
+    let soon = Some(Duration::from_millis(1));
+    let exhausted = tonic::Status::with_error_details(
+        tonic::Code::ResourceExhausted,
+        "no room",
+        ErrorDetails::with_retry_info(soon),
+    );
+    collector.will((0..50).map(|_| Answer::Status(exhausted.clone())));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut exporter = start_spooled(&settings_of(collector.address, "grpc"), folder.path());
+    let health = exporter.health();
+    for tick in 10..15 {
+        exporter.consume(&view(tick, vec![sample(1)], vec![]));
+    }
+    // With procmon's own waits fifty tries would take minutes.
+    collector.took(5).await;
+    assert_eq!(exporter.shutdown(PATIENCE).await, Undelivered::default());
+    assert_eq!(ticks(&collector), [10, 11, 12, 13, 14]);
+    let health = health.get();
+    assert_eq!((health.sent, health.retried, health.dropped), (5, 50, 0));
 }

@@ -1,38 +1,52 @@
 //! Batches that wait for the collector: bounded, in order, never in the way.
+//!
+//! They wait in memory or, where there is a spool, on disk: then each is
+//! written there before it is sent, and stays until it was taken or refused.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+mod disk;
+mod sender;
+mod state;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 pub use crate::export::backoff::Backoff;
 use crate::export::otlp::encode::Batch;
-use crate::export::otlp::transport::{Accepted, Failure, Transport};
+use crate::export::otlp::spool::Opened;
+use crate::export::otlp::transport::Transport;
 use crate::metrics::ExporterHealth;
+use disk::Disk;
+use sender::Sender;
+use state::{Shared, State};
 
-/// Batches that wait while a network that works takes another.
-const AHEAD: usize = 1;
-/// How long such a network may take for a batch before it counts as one that
-/// does not work.
+/// How long a network that works may take for a batch before it counts as one
+/// that does not.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 
 /// What was still waiting at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
-    /// Batches.
+    /// Batches that are lost.
     pub batches: u64,
     /// Points in them.
     pub points: u64,
+    /// Batches that are in the spool, for the next time.
+    pub kept_batches: u64,
+    /// Points in them.
+    pub kept_points: u64,
 }
 
 /// The queue and the one task that empties it.
 #[derive(Debug)]
 pub struct Queue {
     shared: Arc<Shared>,
+    disk: Option<Disk>,
     sender: JoinHandle<()>,
 }
 
@@ -40,72 +54,48 @@ pub struct Queue {
 #[derive(Clone, Debug)]
 pub struct QueueHealth(Arc<Shared>);
 
-#[derive(Debug)]
-struct Shared {
-    limit: usize,
-    name: String,
-    state: Mutex<State>,
-    /// Something came, or the end was announced.
-    wake: Notify,
-    /// A try is over.
-    tried: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Batch>,
-    bytes: usize,
-    /// The first batch is on its way: it is not dropped any more.
-    sending: bool,
-    ending: bool,
-    /// The last try failed, or takes longer than is waited for.
-    stuck: bool,
-    /// Batches that were delivered or refused.
-    settled: u64,
-    /// Whether it was said that batches are dropped, since one was delivered.
-    overflow_said: bool,
-    health: ExporterHealth,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn remove(&mut self, index: usize) -> Option<Batch> {
-        let batch = self.waiting.remove(index)?;
-        self.bytes -= batch.body.len();
-        Some(batch)
-    }
-}
-
 impl Queue {
-    /// A queue of at most `limit` bytes that a task on `runtime` empties into
-    /// `transport`. `name` is what the log calls the collector.
+    /// A queue of at most `limit` bytes in memory that a task on `runtime`
+    /// empties into `transport`, beginning with what was in the spool, if there
+    /// is one. `name` is what the log calls the collector.
     pub fn start(
         transport: impl Transport,
         name: String,
         limit: usize,
+        spool: Option<Opened>,
         backoff: Backoff,
         runtime: &Handle,
     ) -> Self {
+        let mut state = State::default();
+        let mut kept = format!("{limit} bytes");
+        let spooled = Arc::default();
+        let mut disk = None;
+        if let Some(Opened {
+            spool,
+            found,
+            lost,
+            tried,
+        }) = spool
+        {
+            state = State::with(&found);
+            state.health.dropped = lost;
+            state.health.retried = tried.into();
+            kept = format!("{} bytes in {}", spool.limit(), spool.folder().display());
+            disk = Some(Disk::new(spool, &spooled));
+        }
+        state.health.exporter = "otlp";
         let shared = Arc::new(Shared {
             limit,
             name,
-            state: Mutex::new(State {
-                health: ExporterHealth {
-                    exporter: "otlp",
-                    ..ExporterHealth::default()
-                },
-                ..State::default()
-            }),
+            kept,
+            state: Mutex::new(state),
+            spooled,
             wake: Notify::new(),
             tried: Condvar::new(),
         });
         let sender = Sender {
             shared: Arc::clone(&shared),
+            disk: disk.clone(),
             transport,
             backoff,
             failures: 0,
@@ -113,16 +103,17 @@ impl Queue {
         };
         Self {
             sender: runtime.spawn(sender.run()),
+            disk,
             shared,
         }
     }
 
-    /// Waits while [`AHEAD`] batches wait already, as long as one after the
+    /// Waits while batches wait in memory already, as long as one after the
     /// other is taken off: where the network does not work, not at all. Blocks
     /// the thread.
     pub fn await_room(&self) {
         let mut state = self.shared.state();
-        while !state.stuck && state.waiting.len() >= AHEAD + usize::from(state.sending) {
+        while state.is_crowded() {
             let settled = state.settled;
             let unchanged = |state: &mut State| state.settled == settled && !state.stuck;
             let waited = self
@@ -135,25 +126,22 @@ impl Queue {
         }
     }
 
-    /// Puts a batch at the end; the oldest make room for it.
+    /// Puts a batch at the end, and into the spool; the oldest make room for
+    /// it. Writes to the disk, and does not wait for the network.
     pub fn push(&self, batch: Batch) {
+        let kept = self.disk.as_ref().and_then(|disk| disk.keep(&batch));
         let mut state = self.shared.state();
-        state.bytes += batch.body.len();
-        state.waiting.push_back(batch);
-        while state.bytes > self.shared.limit {
-            let oldest = usize::from(state.sending);
-            if state.remove(oldest).is_none() {
-                break;
-            }
-            state.health.dropped += 1;
-            if !state.overflow_said {
-                state.overflow_said = true;
-                log::warn!(
-                    "OTLP to {}: the queue of {} bytes is full; the oldest batches are dropped",
-                    self.shared.name,
-                    self.shared.limit
-                );
-            }
+        let mut lost = kept.map_or(0, |kept| state.forget_before(kept.oldest));
+        state.push(batch, kept.map(|kept| kept.location));
+        lost += state.bound(self.shared.limit);
+        state.health.dropped += lost;
+        if lost > 0 && !state.overflow_said {
+            state.overflow_said = true;
+            log::warn!(
+                "OTLP to {}: the queue of {} is full; the oldest batches are dropped",
+                self.shared.name,
+                self.shared.kept
+            );
         }
         drop(state);
         self.shared.wake.notify_one();
@@ -164,23 +152,17 @@ impl Queue {
         QueueHealth(Arc::clone(&self.shared))
     }
 
-    /// Delivers what it can until the deadline; what it cannot is dropped,
-    /// and told.
+    /// Delivers what it can until the deadline; what it cannot is told, and
+    /// dropped where it is not in the spool. The spool is free then.
     pub async fn shutdown(mut self, deadline: Duration) -> Undelivered {
         self.shared.state().ending = true;
         self.shared.wake.notify_one();
         if timeout(deadline, &mut self.sender).await.is_err() {
             self.sender.abort();
+            // It lets go of the spool.
+            let _ = (&mut self.sender).await;
         }
-        let mut state = self.shared.state();
-        let left = Undelivered {
-            batches: state.waiting.len() as u64,
-            points: state.waiting.iter().map(|batch| batch.points).sum(),
-        };
-        state.waiting.clear();
-        state.bytes = 0;
-        state.health.dropped += left.batches;
-        left
+        self.shared.state().give_up()
     }
 }
 
@@ -189,153 +171,15 @@ impl QueueHealth {
     pub fn get(&self) -> ExporterHealth {
         let state = self.0.state();
         ExporterHealth {
-            queue_bytes: state.bytes as u64,
+            queue_bytes: state.bytes() as u64,
+            spool_bytes: self.0.spooled.load(Ordering::Relaxed),
             failing: state.stuck,
             ..state.health
         }
     }
 }
 
-/// The task that sends.
-struct Sender<T> {
-    shared: Arc<Shared>,
-    transport: T,
-    backoff: Backoff,
-    /// Failures in a row.
-    failures: u32,
-    /// The last batch was refused.
-    rejecting: bool,
-}
-
-impl<T: Transport> Sender<T> {
-    /// Sends until the end was announced and nothing waits.
-    async fn run(mut self) {
-        while let Some(batch) = self.next().await {
-            let outcome = self.transport.send(batch.body.clone()).await;
-            let wait = self.settle(outcome);
-            if let Some((failed, wait)) = wait {
-                self.pause(failed, wait).await;
-            }
-        }
-    }
-
-    /// The oldest batch, when there is one; `None` at the end.
-    async fn next(&mut self) -> Option<Batch> {
-        loop {
-            {
-                let mut state = self.shared.state();
-                if let Some(batch) = state.waiting.front().cloned() {
-                    state.sending = true;
-                    return Some(batch);
-                }
-                if state.ending {
-                    return None;
-                }
-            }
-            self.shared.wake.notified().await;
-        }
-    }
-
-    /// Books the outcome of a try; says how long to wait before the next, and
-    /// since when.
-    fn settle(&mut self, outcome: Result<Accepted, Failure>) -> Option<(Instant, Wait)> {
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.state();
-        state.sending = false;
-        if let Err(Failure::Retryable { after, reason }) = outcome {
-            state.health.retried += 1;
-            state.stuck = true;
-            drop(state);
-            shared.tried.notify_all();
-            self.failures += 1;
-            if self.failures == 1 {
-                log::warn!(
-                    "OTLP to {}: {reason}; trying again until it works, up to {} bytes are kept",
-                    self.shared.name,
-                    self.shared.limit
-                );
-            }
-            return Some((Instant::now(), after.map_or(Wait::Backoff, Wait::AskedFor)));
-        }
-        state.remove(0);
-        state.settled += 1;
-        state.stuck = false;
-        shared.tried.notify_all();
-        let refusal = match outcome {
-            Ok(accepted) if accepted.rejected_points == 0 => {
-                state.health.sent += 1;
-                state.overflow_said = false;
-                None
-            }
-            Ok(accepted) => {
-                state.health.rejected += 1;
-                state.overflow_said = false;
-                Some(format!(
-                    "{} points refused: {}",
-                    accepted.rejected_points, accepted.message
-                ))
-            }
-            Err(failure) => {
-                state.health.rejected += 1;
-                Some(format!("a batch was refused: {failure}"))
-            }
-        };
-        drop(state);
-        self.log_answer(refusal);
-        None
-    }
-
-    /// Says once that a collector came back, refuses, or refuses no more.
-    fn log_answer(&mut self, refusal: Option<String>) {
-        let name = &self.shared.name;
-        if self.failures > 0 {
-            log::info!(
-                "OTLP to {name}: it answers again after {} failed tries",
-                self.failures
-            );
-            self.failures = 0;
-        }
-        match &refusal {
-            Some(refusal) if !self.rejecting => log::warn!("OTLP to {name}: {refusal}"),
-            None if self.rejecting => log::info!("OTLP to {name}: it takes everything again"),
-            _ => {}
-        }
-        self.rejecting = refusal.is_some();
-    }
-
-    /// Waits before the next try; the end cuts it short.
-    async fn pause(&mut self, failed: Instant, wait: Wait) {
-        let jittered = |ending| match wait {
-            Wait::Backoff => self.backoff.wait(self.failures, ending),
-            Wait::AskedFor(after) => after,
-        };
-        let mut until = failed + jittered(self.is_ending());
-        let mut ending = self.is_ending();
-        loop {
-            tokio::select! {
-                () = sleep(until.saturating_duration_since(Instant::now())) => return,
-                () = self.shared.wake.notified() => {}
-            }
-            if !ending && self.is_ending() {
-                ending = true;
-                until = until.min(failed + jittered(true));
-            }
-        }
-    }
-
-    fn is_ending(&self) -> bool {
-        self.shared.state().ending
-    }
-}
-
-/// How long to wait before a batch is sent again.
-#[derive(Clone, Copy, Debug)]
-enum Wait {
-    /// As long as the backoff says.
-    Backoff,
-    /// As long as the collector says.
-    AskedFor(Duration),
-}
-
+#[cfg(test)]
+mod spooled;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,19 @@
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::export::otlp::transport::{Accepted, Failure};
 
 /// Does as it is told, and tells what it was given.
-struct Script {
-    outcomes: VecDeque<Result<Accepted, Failure>>,
-    given: mpsc::UnboundedSender<Bytes>,
+pub struct Script {
+    pub outcomes: VecDeque<Result<Accepted, Failure>>,
+    pub given: mpsc::UnboundedSender<Bytes>,
     /// How long a try takes.
-    takes: Duration,
+    pub takes: Duration,
 }
 
 impl Transport for Script {
@@ -21,18 +24,18 @@ impl Transport for Script {
     }
 }
 
-fn yes() -> Result<Accepted, Failure> {
+pub fn yes() -> Result<Accepted, Failure> {
     Ok(Accepted::default())
 }
 
-fn later(after: Option<Duration>) -> Result<Accepted, Failure> {
+pub fn later(after: Option<Duration>) -> Result<Accepted, Failure> {
     Err(Failure::Retryable {
         after,
         reason: "down".to_owned(),
     })
 }
 
-fn never() -> Result<Accepted, Failure> {
+pub fn never() -> Result<Accepted, Failure> {
     Err(Failure::Permanent {
         reason: "bad data".to_owned(),
     })
@@ -67,13 +70,14 @@ fn queue(
         script,
         "test".to_owned(),
         limit,
+        None,
         Backoff::default(),
         &runtime,
     );
     (queue, tries)
 }
 
-async fn bodies(tries: &mut mpsc::UnboundedReceiver<Bytes>) -> Vec<String> {
+pub async fn bodies(tries: &mut mpsc::UnboundedReceiver<Bytes>) -> Vec<String> {
     let mut bodies = Vec::new();
     while let Some(body) = tries.recv().await {
         bodies.push(String::from_utf8(body.to_vec()).expect("text"));
@@ -82,7 +86,7 @@ async fn bodies(tries: &mut mpsc::UnboundedReceiver<Bytes>) -> Vec<String> {
 }
 
 /// (sent, rejected, dropped, retried)
-fn counts(health: ExporterHealth) -> (u64, u64, u64, u64) {
+pub fn counts(health: ExporterHealth) -> (u64, u64, u64, u64) {
     (health.sent, health.rejected, health.dropped, health.retried)
 }
 
@@ -184,7 +188,8 @@ async fn the_end_comes_at_the_deadline_and_tells_what_is_left() {
         left,
         Undelivered {
             batches: 3,
-            points: 30
+            points: 30,
+            ..Undelivered::default()
         }
     );
     let health = health.get();
@@ -325,7 +330,14 @@ async fn a_network_that_hangs_is_waited_for_once() {
         takes: Duration::from_secs(600),
     };
     let name = "test".to_owned();
-    let queue = Queue::start(hanging, name, 30, Backoff::default(), &Handle::current());
+    let queue = Queue::start(
+        hanging,
+        name,
+        30,
+        None,
+        Backoff::default(),
+        &Handle::current(),
+    );
     let health = queue.health();
     let begun = std::time::Instant::now();
     let queue = push_ten(queue).await;

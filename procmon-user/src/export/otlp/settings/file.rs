@@ -3,6 +3,7 @@
 use super::SettingsError;
 use super::endpoint::Endpoint;
 use super::given::Given;
+use crate::export::otlp::spool::SpoolKeys;
 
 /// The keys of `export.otlp` in the configuration file, as they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct FileSettings {
     pub resource_attributes: Option<String>,
     /// `service_instance`: give each process a service name and instance.
     pub service_instance: Option<bool>,
+    /// `spool`.
+    pub spool: SpoolKeys,
 }
 
 impl FileSettings {

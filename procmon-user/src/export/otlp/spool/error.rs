@@ -1,0 +1,71 @@
+//! Why there is no spool.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::format::{HeaderError, VERSION};
+
+/// A spool that cannot be used.
+#[derive(Debug, Error)]
+pub enum SpoolError {
+    /// Another procmon uses it.
+    #[error(
+        "the spool {} is in use by another procmon{}: give each a state_dir of its own",
+        folder.display(),
+        holder.as_ref().map_or(String::new(), |pid| format!(" (process {pid})"))
+    )]
+    Shared {
+        /// Where it is.
+        folder: PathBuf,
+        /// The other's process number, if it could be read.
+        holder: Option<String>,
+    },
+    /// It was written by another version.
+    #[error(
+        "{}: it is in format {found}, and this procmon reads format {VERSION}: let the procmon \
+         that wrote it deliver it, or remove {}; it is left as it is",
+        file.display(),
+        file.parent().unwrap_or(file).display()
+    )]
+    Version {
+        /// A file of it.
+        file: PathBuf,
+        /// Its format.
+        found: u16,
+    },
+    /// Its files cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl SpoolError {
+    /// For `map_err`.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// What is to be said of a header; `None` when the file is just damaged.
+    pub(super) fn of_header(file: &Path, error: HeaderError) -> Option<Self> {
+        match error {
+            HeaderError::Version(found) => Some(Self::Version {
+                file: file.to_owned(),
+                found,
+            }),
+            HeaderError::Foreign => None,
+        }
+    }
+}
