@@ -15,6 +15,7 @@ pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod export;
+pub mod file_lock;
 pub mod frame;
 pub mod heap;
 pub mod heartbeat;

@@ -11,6 +11,7 @@ use log::{info, warn};
 
 use crate::analysis::History;
 use crate::analysis::history::{Snapshot, SnapshotError};
+use crate::file_lock::FileLock;
 
 /// How often it is written while it grows: what a crash costs.
 const EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ pub struct Keeper {
     due: Instant,
     writer: Option<JoinHandle<io::Result<()>>>,
     failing: bool,
+    /// Nobody else writes the file.
+    _lock: FileLock,
 }
 
 impl Keeper {
@@ -33,10 +36,13 @@ impl Keeper {
     /// there. A file that is of no use is set aside, which is said.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to, or the file not read.
+    /// When the folder cannot be made or written to, the file not read, or when
+    /// another procmon keeps its own there.
     pub fn open(folder: &Path, boot_id: String, history: &mut History) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let path = folder.join(NAME);
+        let lock = FileLock::take(&path.with_extension("lock"))
+            .with_context(|| format!("cannot take {}", path.display()))?;
         match fs::read(&path) {
             Ok(bytes) => match history.restore(&bytes, &boot_id) {
                 Ok(()) => info!("the history goes on from {}", path.display()),
@@ -55,6 +61,7 @@ impl Keeper {
             due: Instant::now() + EVERY,
             writer: None,
             failing: false,
+            _lock: lock,
         })
     }
 
@@ -256,6 +263,19 @@ mod tests {
     }
 
     #[test]
+    fn one_procmon_keeps_its_history_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (keeper, mut history) = open(folder.path(), "boot-1");
+        let other = Keeper::open(folder.path(), "boot-1".to_owned(), &mut new()).unwrap_err();
+        let said = format!("{other:#}");
+        assert!(said.contains("in use by another procmon"), "{said}");
+        record(&mut history, 1..3);
+        keeper.finish(&history);
+        let (_, again) = open(folder.path(), "boot-1");
+        assert_eq!(samples(&again), 2);
+    }
+
+    #[test]
     fn it_is_written_when_it_is_time_to_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let (mut keeper, mut history) = open(folder.path(), "boot-1");
@@ -265,6 +285,7 @@ mod tests {
         keeper.due = Instant::now();
         keeper.mind(&history);
         keeper.writer.take().unwrap().join().unwrap().unwrap();
+        drop(keeper);
         let (_, again) = open(folder.path(), "boot-1");
         assert_eq!(samples(&again), 2);
     }

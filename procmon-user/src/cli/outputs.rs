@@ -130,7 +130,10 @@ impl Plan {
                     .map_err(|error| Failure::Internal(error.into()))?;
                 let boot_id = String::from_utf8_lossy(&boot_id).into_owned();
                 let keeper = Keeper::open(&folder.0, boot_id, history);
-                Some(keeper.map_err(|error| Failure::Usage(format!("state_dir: {error:#}")))?)
+                // Watching goes before remembering.
+                keeper
+                    .map_err(|error| warn!("state_dir: {error:#}; the history will not survive"))
+                    .ok()
             }
             _ => None,
         };

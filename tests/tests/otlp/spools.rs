@@ -123,11 +123,18 @@ fn a_state_dir_that_is_read_only_is_said_and_done_without() {
     let procmon = scene
         .procmon(INTERVAL)
         .env("PROCMON_STATE_DIR", disk.path("state"))
+        .env("PROCMON_HISTORY_RETAIN", "true")
         .start()
         .unwrap();
     scene.wait_ticks(3);
     let output = end(procmon);
-    for said in ["cannot make", "Read-only file system", IN_MEMORY] {
+    let without_history = "the history will not survive";
+    for said in [
+        "cannot make",
+        "Read-only file system",
+        IN_MEMORY,
+        without_history,
+    ] {
         assert!(output.stderr.contains(said), "no {said:?}: {output:?}");
     }
     scene.assert_all_arrived();

@@ -6,21 +6,18 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::format::{HeaderError, VERSION};
+use crate::file_lock::LockError;
 
 /// A spool that cannot be used.
 #[derive(Debug, Error)]
 pub enum SpoolError {
     /// Another procmon uses it.
-    #[error(
-        "the spool {} is in use by another procmon{}: give each a state_dir of its own",
-        folder.display(),
-        holder.as_ref().map_or(String::new(), |pid| format!(" (process {pid})"))
-    )]
+    #[error("the spool {} is {held}", folder.display())]
     Shared {
         /// Where it is.
         folder: PathBuf,
-        /// The other's process number, if it could be read.
-        holder: Option<String>,
+        /// By whom.
+        held: LockError,
     },
     /// It was written by another version.
     #[error(

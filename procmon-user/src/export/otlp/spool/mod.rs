@@ -33,6 +33,7 @@ use self::cursor::{Cursor, Position};
 use self::format::FILE_HEADER;
 use self::segment::Segment;
 use super::encode::Batch;
+use crate::file_lock::FileLock;
 
 /// Its folder in `state_dir`.
 pub const FOLDER: &str = "spool";
@@ -76,7 +77,7 @@ pub struct Spool {
     compressor: Compressor<'static>,
     record: Vec<u8>,
     /// Holds the lock.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// A batch was written.

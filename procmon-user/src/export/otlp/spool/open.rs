@@ -1,17 +1,15 @@
 //! Opening the spool: taking it for oneself, and looking through what is there.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-
-use rustix::fs::{FlockOperation, flock};
 
 use super::cursor::{Cursor, Position};
 use super::format::{self, Record};
 use super::segment::{self, Segment, Whole};
 use super::{FOLDER, Location, Spool, SpoolError, SpoolSettings};
+use crate::file_lock::{FileLock, LockError};
 
 /// A batch of before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +48,14 @@ impl Spool {
             .mode(0o700)
             .create(&folder)
             .map_err(SpoolError::io("make", &folder))?;
-        let lock = lock(&folder)?;
+        let lock = folder.join("lock");
+        let lock = FileLock::take(&lock).map_err(|error| match error {
+            LockError::Held { .. } => SpoolError::Shared {
+                folder: folder.clone(),
+                held: error,
+            },
+            LockError::Io(error) => SpoolError::io("write", &lock)(error),
+        })?;
         let path = folder.join("cursor");
         let cursor = Cursor::open(&path).map_err(SpoolError::io("write", &path))?;
         let position = cursor.read().map_err(SpoolError::io("read", &path))?;
@@ -98,39 +103,6 @@ impl Spool {
             tried,
         })
     }
-}
-
-/// Takes the spool for this process.
-fn lock(folder: &Path) -> Result<File, SpoolError> {
-    let path = folder.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(SpoolError::io("write", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            let read = file.read_to_string(&mut holder);
-            return Err(SpoolError::Shared {
-                folder: folder.to_owned(),
-                holder: read
-                    .ok()
-                    .and_then(|_| holder.trim().parse::<u32>().ok())
-                    .map(|pid| pid.to_string()),
-            });
-        }
-        Err(error) => return Err(SpoolError::io("lock", &path)(error.into())),
-    }
-    // For whoever finds it locked: it may be wrong, the lock is not.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
 }
 
 /// What is in the segments.
