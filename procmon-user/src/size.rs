@@ -33,6 +33,16 @@ pub fn whole_bytes(text: &str) -> Option<u64> {
     (bytes.fract() == 0.0 && bytes <= EXACT).then_some(bytes as u64)
 }
 
+/// The same, and at least so many; else the words that say what is `wanted`.
+///
+/// # Errors
+/// When the text is anything else.
+pub fn at_least(text: &str, least: u64, wanted: &str) -> Result<u64, String> {
+    whole_bytes(text)
+        .filter(|bytes| *bytes >= least)
+        .ok_or_else(|| format!("{text:?} is not {wanted}"))
+}
+
 /// Bytes in the largest binary unit that makes a whole number of them.
 pub fn shown(bytes: u64) -> String {
     let binary = UNITS.iter().rev().filter(|(unit, _)| unit.ends_with("iB"));

@@ -109,10 +109,7 @@ impl FromStr for FileSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        size::whole_bytes(text)
-            .filter(|bytes| *bytes >= Self::LEAST)
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not {}", Self::WANTED))
+        size::at_least(text, Self::LEAST, Self::WANTED).map(Self)
     }
 }
 
@@ -124,12 +121,7 @@ impl fmt::Display for FileSize {
 
 impl Scalar for FileSize {
     fn form() -> Form {
-        let number = json!({"type": "integer", "minimum": Self::LEAST});
-        let text = json!({"type": "string", "pattern": size::PATTERN});
-        Form {
-            words: Self::WANTED.to_owned(),
-            schema: json!({"anyOf": [number, text]}),
-        }
+        Form::of_bytes(Self::LEAST, Self::WANTED)
     }
 }
 

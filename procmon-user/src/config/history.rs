@@ -95,10 +95,7 @@ impl FromStr for Memory {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bytes = size::whole_bytes(text).filter(|bytes| *bytes >= Self::LEAST);
-        bytes
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not {}", Self::WANTED))
+        size::at_least(text, Self::LEAST, Self::WANTED).map(Self)
     }
 }
 
@@ -110,11 +107,7 @@ impl fmt::Display for Memory {
 
 impl Scalar for Memory {
     fn form() -> Form {
-        let text = json!({"type": "string", "pattern": size::PATTERN});
-        Form {
-            words: Self::WANTED.to_owned(),
-            schema: json!({"anyOf": [{"type": "integer", "minimum": Self::LEAST}, text]}),
-        }
+        Form::of_bytes(Self::LEAST, Self::WANTED)
     }
 }
 

@@ -233,11 +233,7 @@ impl fmt::Display for RingBytes {
 
 impl Scalar for RingBytes {
     fn form() -> Form {
-        let text = json!({"type": "string", "pattern": size::PATTERN});
-        Form {
-            words: Self::WANTED.to_owned(),
-            schema: json!({"anyOf": [{"type": "integer", "minimum": 4096}, text]}),
-        }
+        Form::of_bytes(4096, Self::WANTED)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::mistake::{Mistake, Origin};
 use super::tree::{Content, Node};
+use crate::size;
 
 /// A kind of values.
 pub trait Value: Sized {
@@ -44,6 +45,16 @@ impl Form {
                 ["true", "false"] => json!({"type": "boolean"}),
                 words => json!({"enum": words}),
             },
+        }
+    }
+
+    /// At least so many bytes, as a number or with a unit.
+    pub fn of_bytes(least: u64, words: &str) -> Self {
+        let number = json!({"type": "integer", "minimum": least});
+        let text = json!({"type": "string", "pattern": size::PATTERN});
+        Self {
+            words: words.to_owned(),
+            schema: json!({"anyOf": [number, text]}),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Error, ProcRoot, text};
 pub(super) const LARGEST_FILE: usize = 16 << 20;
 
 /// Room for a page of a directory or a file at a time.
-pub(super) const STEP: usize = 16 << 10;
+const STEP: usize = 16 << 10;
 
 /// The directory of one process.
 ///
@@ -152,11 +152,13 @@ fn flags() -> OFlags {
     OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-fn read_all(file: impl AsFd, most: usize, buf: &mut Vec<u8>) -> Result<(), Errno> {
+/// Reads a file from its beginning, wherever it was read to before.
+pub(super) fn read_all(file: impl AsFd, most: usize, buf: &mut Vec<u8>) -> Result<(), Errno> {
     buf.clear();
     while buf.len() < most {
         buf.reserve(STEP);
-        match rustix::io::read(&file, spare_capacity(buf)) {
+        let at = buf.len() as u64;
+        match rustix::io::pread(&file, spare_capacity(buf), at) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(Errno::INTR) => {}

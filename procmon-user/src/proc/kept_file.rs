@@ -4,11 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
-use super::dir::{LARGEST_FILE, STEP};
+use super::dir::{LARGEST_FILE, read_all};
 use super::{Error, ProcRoot};
 
 /// Such a file. Read from its beginning it is made anew (seq_read_iter of
@@ -46,25 +44,11 @@ impl KeptFile {
             None => rustix::fs::open(&self.path, OFlags::CLOEXEC, Mode::empty()),
         };
         let file = file
-            .and_then(|file| read_again(&file, buf).map(|()| file))
+            .and_then(|file| read_all(&file, LARGEST_FILE, buf).map(|()| file))
             .map_err(|errno| Error::io(&self.path, errno))?;
         self.open = self.stays.then_some(file);
         Ok(())
     }
-}
-
-fn read_again(file: &OwnedFd, buf: &mut Vec<u8>) -> Result<(), Errno> {
-    buf.clear();
-    while buf.len() < LARGEST_FILE {
-        buf.reserve(STEP);
-        let at = buf.len() as u64;
-        match rustix::io::pread(file, spare_capacity(buf), at) {
-            Ok(0) => break,
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -34,10 +34,7 @@ impl FromStr for SpoolSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        size::whole_bytes(text)
-            .filter(|bytes| *bytes >= Self::LEAST)
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not {}", Self::WANTED))
+        size::at_least(text, Self::LEAST, Self::WANTED).map(Self)
     }
 }
 
