@@ -13,7 +13,7 @@ use thiserror::Error;
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 /// Why it is not ours.
@@ -60,7 +60,15 @@ impl FileLock {
         let _ = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // To close it is not enough: a process that was just forked holds the
+        // lock as well, until it becomes another program.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -79,8 +87,10 @@ mod tests {
             other,
             format!("in use by another procmon (process {pid}): give each a state_dir of its own")
         );
+        let as_a_child_has_it = held.file.try_clone().unwrap();
         drop(held);
         FileLock::take(&path).unwrap();
+        drop(as_a_child_has_it);
         let nowhere = folder.path().join("no/lock");
         assert!(matches!(FileLock::take(&nowhere), Err(LockError::Io(_))));
     }
