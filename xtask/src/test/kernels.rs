@@ -26,7 +26,7 @@ pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()>
             shell::say(&format!("no tests under {guest}: {reason}"));
             tally.skip(format!("SKIPPED {guest}: {reason}"));
         } else if let Err(error) = vm::build(guest.arch) {
-            tally.fail(format!("{guest}: {error:#}"));
+            tally.promise(&guest.to_string(), Err(error));
         } else {
             guests.push(guest);
         }
@@ -62,7 +62,8 @@ impl Machine {
             .args(["vmtest", "--no-build"])
             .args(guest.arguments())
             .env(vm::SKIP_LOG, &skipped)
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(filter) = filter {
             command.args(["--filter", filter]);
         }
