@@ -40,6 +40,14 @@ pub fn output(procmon: &Procmon) -> Output {
     procmon.output(LIMIT).unwrap()
 }
 
+/// Interrupts a procmon, which ends soon and with status 0.
+pub fn end(procmon: Program) -> Output {
+    procmon.signal(libc::SIGINT).unwrap();
+    let output = procmon.wait(SOON).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    output
+}
+
 /// The objects on its stdout; a last line that is still being written is left out.
 pub fn objects(stdout: &str) -> Vec<Object> {
     let whole = stdout.rfind('\n').map_or("", |end| &stdout[..=end]);

@@ -147,6 +147,13 @@ impl Outage {
     }
 }
 
+/// Waits until the receiver answers again, as procmon says.
+pub fn wait_answered(procmon: &Program) {
+    procmon
+        .wait_for_stderr(SOON, |text| text.contains("answers again"))
+        .unwrap();
+}
+
 /// Ends a procmon, which delivers what it can; what it said.
 pub fn end(procmon: Program) -> Output {
     procmon.signal(libc::SIGINT).unwrap();
