@@ -1,16 +1,16 @@
 //! Counting what passed, and telling at the end what did not.
 
 use std::{
-    collections::VecDeque,
-    io::{BufRead as _, BufReader},
-    process::{Child, ChildStderr, Command, ExitCode, Stdio},
-    thread::{self, JoinHandle},
+    process::{Command, ExitCode},
     time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::libtest::{LINES, Told, shortened};
+use super::{
+    ended::{Ended, ended},
+    libtest::shortened,
+};
 use crate::shell;
 
 /// The total.
@@ -64,59 +64,31 @@ impl Tally {
     /// Runs a check that either holds or does not: one test of the total.
     pub fn check(&mut self, title: &str, command: &mut Command) -> Result<()> {
         let begun = Instant::now();
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", shell::line(command)))?;
-        let stderr = Shown::of(&mut child);
-        let status = child
-            .wait()
-            .with_context(|| format!("cannot wait for {title}"))?;
+        let (status, said) = ended(command)?;
         if status.success() {
             let seconds = begun.elapsed().as_secs_f64();
             shell::say(&format!("{title}: ok, {seconds:.1} s"));
             self.passed += 1;
         } else {
             let what = format!("{title}: {} ended with {status}", shell::line(command));
-            self.fail(what, stderr.text());
+            self.fail(what, said);
         }
         Ok(())
     }
 
     /// Runs a program made of libtest's tests, shows what it writes and adds its summaries up.
     pub fn run_tests(&mut self, place: &str, command: &mut Command) -> Result<()> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", shell::line(command)))?;
-        self.watch_tests(place, &mut child)
-    }
-
-    /// The same for one that runs already, its stdout and stderr piped to us.
-    pub fn watch_tests(&mut self, place: &str, child: &mut Child) -> Result<()> {
-        let stderr = Shown::of(child);
-        let stdout = child.stdout.take().context("the tests have no stdout")?;
-        let mut told = Told::default();
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.with_context(|| format!("cannot read from {place}"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            told.hear(&line);
-        }
-        let status = child
-            .wait()
-            .with_context(|| format!("cannot wait for {place}"))?;
-        let told_why = told.failed > 0;
-        self.take(place, told);
-        if !status.success() && !told_why {
-            self.fail(format!("{place}: ended with {status}"), stderr.text());
-        }
+        let ended = Ended::of(command, |line| println!("{line}"))?;
+        self.take(place, ended);
         Ok(())
     }
 
-    /// Adds what a program told.
-    fn take(&mut self, place: &str, told: Told) {
+    /// Adds what a program made of libtest's tests told, which ran there.
+    pub fn take(&mut self, place: &str, ended: Ended) {
+        let Ended { told, status, said } = ended;
+        if !status.success() && told.failed == 0 {
+            self.fail(format!("{place}: ended with {status}"), said);
+        }
         self.passed += told.passed;
         self.failed += told.failed;
         let skipped = told.ignored.iter();
@@ -161,39 +133,6 @@ impl Tally {
             self.skipped.len()
         )
     }
-}
-
-/// What a child writes to its stderr: shown as it comes, and its last part kept.
-struct Shown(Option<JoinHandle<Vec<String>>>);
-
-impl Shown {
-    fn of(child: &mut Child) -> Self {
-        Self(
-            child
-                .stderr
-                .take()
-                .map(|stderr| thread::spawn(|| show(stderr))),
-        )
-    }
-
-    /// Waits for its end.
-    fn text(self) -> Vec<String> {
-        let ended = self.0.map(JoinHandle::join);
-        ended.and_then(Result::ok).unwrap_or_default()
-    }
-}
-
-fn show(stderr: ChildStderr) -> Vec<String> {
-    let mut last = VecDeque::new();
-    for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        eprintln!("{line}");
-        if last.len() == LINES {
-            last.pop_front();
-        }
-        last.push_back(line);
-    }
-    last.into()
 }
 
 fn lines(text: &str) -> Vec<String> {
