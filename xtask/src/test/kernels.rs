@@ -1,4 +1,4 @@
-//! The tests under other kernels: `cargo xtask vmtest`, counted.
+//! The tests under other kernels: `cargo xtask vmtest`, counted; and meanwhile those of the runner.
 
 use std::{
     fs,
@@ -8,9 +8,9 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
-use super::{ended::Ended, heading, tally::Tally};
+use super::{ended::Ended, heading, runner, tally::Tally};
 use crate::{shell, vm, workspace};
 
 /// Boots every machine that can be had, as many at once as there are CPUs; for the others it says
@@ -36,6 +36,7 @@ pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()>
     let next = || waiting.lock().ok()?.next();
     let (sender, machines) = mpsc::channel();
     thread::scope(|scope| {
+        let runner = scope.spawn(|| runner::tests(filter, no_vm));
         for _ in 0..cpus {
             let sender = sender.clone();
             scope.spawn(move || {
@@ -53,6 +54,8 @@ pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()>
             tally.take(&guest.to_string(), machine.ended);
             tally.take_skipped(machine.skipped);
         }
+        let runner = runner.join().map_err(|_| anyhow!("its tests panicked"))?;
+        runner::count(runner, tally);
         Ok(())
     })
 }

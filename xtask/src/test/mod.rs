@@ -39,7 +39,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     unprivileged::tests(filter, &mut tally)?;
     privileged::tests(filter, &mut tally)?;
     kernels::tests(filter, options.no_vm, &mut tally)?;
-    runner::tests(filter, options.no_vm, &mut tally)?;
     if filter.is_none() {
         fresh::tests(&mut tally)?;
     }
