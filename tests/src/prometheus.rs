@@ -78,8 +78,6 @@ impl Prometheus {
                 "--storage.tsdb.path={}",
                 folder.path().join("data").display()
             ))
-            // Else it looks at its targets every five seconds, the first time too.
-            .arg("--scrape.discovery-reload-interval=100ms")
             .arg(format!("--web.listen-address={own}"));
         let program = Program::start(&mut command)?;
         Ok(Ok(Self {
