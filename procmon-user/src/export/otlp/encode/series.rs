@@ -14,6 +14,7 @@ use crate::export::otlp::settings::{HistogramAggregation, Temporality};
 use crate::metrics::group::GROUP;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Metric, Value};
+use crate::process::Histogram;
 
 /// OTLP's flag "no recorded value": the series has ended.
 pub const NO_RECORDED_VALUE: u32 = 1;
@@ -206,16 +207,14 @@ impl Message {
             schema_url: SCHEMA_URL.to_owned(),
         }
         .encode_to_vec();
+        let of_processes = PROCESS
+            .iter()
+            .map(|row| Row::new(row, temporality, histograms));
+        let of_groups = GROUP
+            .iter()
+            .map(|row| Row::new(row, temporality, histograms));
         Self {
-            rows: (PROCESS
-                .iter()
-                .map(|row| Row::new(row, temporality, histograms)))
-            .chain(
-                GROUP
-                    .iter()
-                    .map(|row| Row::new(row, temporality, histograms)),
-            )
-            .collect(),
+            rows: of_processes.chain(of_groups).collect(),
             metrics: scope.clone(),
             scope,
             row: None,
@@ -224,20 +223,34 @@ impl Message {
         }
     }
 
-    /// Puts a point in; without a value it says that the series has ended.
-    /// The points of a row come one after the other.
-    pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Option<Value<'_>>) {
+    /// Puts a point in. The points of a row come one after the other.
+    pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Value<'_>) {
         let known = &series.all[id.index()];
         self.turn_to(known.row);
+        let (data, attributes) = (&mut self.data, &known.encoded);
+        match value {
+            Value::Histogram(histogram) => {
+                histogram::push(series.histograms, data, stamp, histogram, attributes);
+            }
+            number => push_number(data, stamp, Some(number), attributes),
+        }
+    }
+
+    /// Puts in that a series has ended; `last` is the last value, of a histogram.
+    pub fn push_end(
+        &mut self,
+        series: &Series,
+        id: SeriesId,
+        stamp: Stamp,
+        last: Option<&Histogram>,
+    ) {
+        let known = &series.all[id.index()];
+        self.turn_to(known.row);
+        let (data, attributes) = (&mut self.data, &known.encoded);
         if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
-            let value = match value {
-                Some(Value::Histogram(histogram)) => Some(histogram),
-                _ => None,
-            };
-            let layout = series.histograms;
-            histogram::push(layout, &mut self.data, stamp, value, &known.encoded);
+            histogram::push_end(series.histograms, data, stamp, last, attributes);
         } else {
-            push_number(&mut self.data, stamp, value, &known.encoded);
+            push_number(data, stamp, None, attributes);
         }
     }
 

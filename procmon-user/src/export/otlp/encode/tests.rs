@@ -140,7 +140,10 @@ fn number(
 fn shown(metric: &Wire, p: &ExponentialHistogramDataPoint) -> (String, Point) {
     assert_eq!((p.scale, p.zero_count), (0, 0));
     let value = if p.flags == 1 {
-        assert_eq!((p.count, p.sum, &p.positive), (0, None, &None));
+        // What it repeats is whole.
+        let buckets = p.positive.iter().flat_map(|b| &b.bucket_counts);
+        assert_eq!(p.count, buckets.sum::<u64>());
+        assert_eq!(p.sum.is_some(), p.count > 0);
         Shown::Ended
     } else {
         assert_eq!(p.flags, 0);
