@@ -8,6 +8,7 @@ mod misbehaving;
 mod outage;
 mod scene;
 mod spools;
+mod victoria;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
