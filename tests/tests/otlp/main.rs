@@ -6,6 +6,7 @@ mod checks;
 mod delivery;
 mod misbehaving;
 mod outage;
+mod psutil;
 mod scene;
 mod spools;
 mod victoria;

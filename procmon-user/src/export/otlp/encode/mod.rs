@@ -89,7 +89,7 @@ impl Encoder {
         Self {
             temporality: settings.temporality,
             series: Series::new(settings.histograms),
-            message: Message::new(settings.temporality, settings.histograms),
+            message: Message::new(settings.temporality, settings.histograms, &settings.compat),
             tracked: ByProcess::default(),
             groups: HashMap::new(),
             views: 0,
