@@ -17,6 +17,8 @@ pub const ROTEL: &str = "ROTEL_BIN";
 pub const MOCK: &str = "MOCKOTLP_BIN";
 /// The root folder of Debian's prometheus; `missing: reason` where it could not be had.
 pub const PROMETHEUS: &str = "PROMETHEUS_ROOT";
+/// victoria-metrics; `missing: reason` where it could not be had.
+pub const VICTORIA_METRICS: &str = "VICTORIAMETRICS_BIN";
 /// The folder mosquitto was unpacked into; `missing: reason` where it could not be had.
 pub const MOSQUITTO: &str = "MOSQUITTO_ROOT";
 /// strace; `missing: reason` where it could not be had.

@@ -9,6 +9,7 @@ pub mod births;
 pub mod broker;
 pub mod cgroup;
 pub mod collector;
+pub mod daemon;
 pub mod disk;
 pub mod environment;
 pub mod fuse;
@@ -22,6 +23,7 @@ pub mod point;
 pub mod procmon;
 pub mod program;
 pub mod prometheus;
+pub mod promql;
 pub mod receiver;
 pub mod rotated;
 pub mod skip;
@@ -31,6 +33,7 @@ pub mod sysctl;
 pub mod time;
 pub mod tracers;
 pub mod victim;
+pub mod victoria_metrics;
 pub mod watching;
 
 pub use self::{
@@ -39,4 +42,5 @@ pub use self::{
     procmon::Procmon,
     program::{Output, Program},
     victim::Victim,
+    victoria_metrics::VictoriaMetrics,
 };

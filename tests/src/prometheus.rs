@@ -5,17 +5,16 @@ use std::{
     io::Write as _,
     path::PathBuf,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::{
     collector::free_address,
-    environment, http,
-    program::{Program, SOON},
+    environment,
+    program::Program,
+    promql::{self, Sample},
 };
 
 /// What `promtool check metrics` says of a page, line by line.
@@ -88,42 +87,14 @@ impl Prometheus {
     }
 
     /// The values of a query: labels and value.
-    pub fn query(&self, query: &str) -> Result<Vec<(Value, f64)>> {
-        let escaped: String = query
-            .bytes()
-            .map(|byte| match byte {
-                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-                byte => format!("%{byte:02X}"),
-            })
-            .collect();
-        let path = format!("/api/v1/query?query={escaped}");
-        let answer = http::get(&self.address, &path, &[])?;
-        let answer: Value = serde_json::from_slice(&answer.body).context("no JSON")?;
-        ensure!(answer["status"] == "success", "{query}: {answer}");
-        let results = answer["data"]["result"].as_array().context("no results")?;
-        let value = |result: &Value| {
-            let value = result["value"][1].as_str()?.parse().ok()?;
-            Some((result["metric"].clone(), value))
-        };
-        Ok(results.iter().filter_map(value).collect())
+    pub fn query(&self, query: &str) -> Result<Vec<Sample>> {
+        promql::query(&self.address, query)
     }
 
     /// Waits until a query has this number of values.
-    pub fn wait_for(&self, query: &str, count: usize) -> Result<Vec<(Value, f64)>> {
-        let until = Instant::now() + 2 * SOON;
-        loop {
-            // It may not listen yet.
-            let values = self.query(query).unwrap_or_default();
-            if values.len() == count {
-                return Ok(values);
-            }
-            ensure!(
-                Instant::now() < until,
-                "{query}: {values:?}\n{}",
-                self.program.stderr()
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
+    pub fn wait_for(&self, query: &str, count: usize) -> Result<Vec<Sample>> {
+        promql::wait_for(|| self.query(query), |values| values.len() == count)
+            .with_context(|| format!("{query}\n{}", self.program.stderr()))
     }
 }
 

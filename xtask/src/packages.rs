@@ -10,7 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{arch::Arch, shell, workspace};
+use crate::{shell, workspace};
+
+mod origin;
+
+pub use origin::Origin;
 
 /// Where the emulated machines' go.
 pub fn cache() -> PathBuf {
@@ -19,7 +23,7 @@ pub fn cache() -> PathBuf {
 
 /// Unpacks packages into a folder, unless it is there. Half of them are never there: the folder
 /// gets its name last.
-pub fn unpack(arch: Arch, packages: &[String], folder: &Path) -> Result<()> {
+pub fn unpack(of: impl Into<Origin>, packages: &[String], folder: &Path) -> Result<()> {
     if folder.exists() {
         return Ok(());
     }
@@ -37,8 +41,9 @@ pub fn unpack(arch: Arch, packages: &[String], folder: &Path) -> Result<()> {
     let downloads = partial.join("downloads");
     fs::create_dir_all(&downloads)
         .with_context(|| format!("cannot make {}", downloads.display()))?;
-    with_lists(arch, || {
-        let mut download = apt(arch, "apt-get")?;
+    let of = of.into();
+    with_lists(of, || {
+        let mut download = of.apt("apt-get")?;
         download.args(["--quiet=2", "download"]).args(packages);
         shell::output(download.current_dir(&downloads))
     })?;
@@ -61,9 +66,10 @@ pub fn unpack(arch: Arch, packages: &[String], folder: &Path) -> Result<()> {
 
 /// What has to be unpacked for packages to run: themselves and those of their dependencies that
 /// are not installed. On the host, that is: of another architecture nothing is.
-pub fn missing_for(arch: Arch, packages: &[String]) -> Result<Vec<String>> {
-    let plan = with_lists(arch, || {
-        let mut simulate = apt(arch, "apt-get")?;
+pub fn missing_for(of: impl Into<Origin>, packages: &[String]) -> Result<Vec<String>> {
+    let of = of.into();
+    let plan = with_lists(of, || {
+        let mut simulate = of.apt("apt-get")?;
         simulate.args(["--simulate", "--quiet=2", "--no-install-recommends"]);
         shell::output(simulate.arg("install").args(packages))
     })?;
@@ -75,9 +81,10 @@ pub fn missing_for(arch: Arch, packages: &[String]) -> Result<Vec<String>> {
 }
 
 /// The package that a meta package stands for today: its dependency of this beginning.
-pub fn stands_for(arch: Arch, meta: &str, beginning: &str) -> Result<String> {
-    let depends = with_lists(arch, || {
-        let mut command = apt(arch, "apt-cache")?;
+pub fn stands_for(of: impl Into<Origin>, meta: &str, beginning: &str) -> Result<String> {
+    let of = of.into();
+    let depends = with_lists(of, || {
+        let mut command = of.apt("apt-cache")?;
         shell::output(command.args(["depends", "--no-recommends", "--no-suggests", meta]))
     })?;
     depends
@@ -114,44 +121,12 @@ pub fn library_path(root: &Path) -> Result<OsString> {
 
 /// Asks apt, and once more with fresh package lists if it does not know: they may not be there
 /// yet, or name what has left the mirror since.
-fn with_lists(arch: Arch, ask: impl Fn() -> Result<String>) -> Result<String> {
+fn with_lists(of: Origin, ask: impl Fn() -> Result<String>) -> Result<String> {
     ask().or_else(|unknown| {
-        refresh(arch).map_err(|error| unknown.context(format!("{error:#}")))?;
+        of.refresh()
+            .map_err(|error| unknown.context(format!("{error:#}")))?;
         ask()
     })
-}
-
-/// Fetches the package lists; the host's are the system's, which needs root.
-fn refresh(arch: Arch) -> Result<()> {
-    shell::say(&format!("asking apt for fresh package lists of {arch}"));
-    shell::output(apt(arch, "apt-get")?.args(["--quiet=2", "update"])).map(drop)
-}
-
-fn apt(arch: Arch, program: &str) -> Result<Command> {
-    let mut command = Command::new(program);
-    let mut option = |name: &str, value: &str| {
-        command.arg("-o").arg(format!("{name}={value}"));
-    };
-    // Else apt complains, as root, that its own user may not write where we download to.
-    option("APT::Sandbox::User", "root");
-    if Arch::host() != Some(arch) {
-        // Lists of our own: the system's would change with an architecture added to dpkg.
-        let folder = cache().join(format!("apt-{arch}"));
-        for place in ["lists/partial", "cache/archives/partial"] {
-            let place = folder.join(place);
-            fs::create_dir_all(&place)
-                .with_context(|| format!("cannot make {}", place.display()))?;
-        }
-        option("APT::Architecture", &arch.to_string());
-        option("APT::Architectures::", &arch.to_string());
-        option(
-            "Dir::State::Lists",
-            &folder.join("lists").display().to_string(),
-        );
-        option("Dir::Cache", &folder.join("cache").display().to_string());
-        option("Dir::State::status", "/dev/null");
-    }
-    Ok(command)
 }
 
 fn remove(folder: &Path) -> Result<()> {

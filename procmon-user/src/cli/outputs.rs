@@ -56,6 +56,10 @@ impl Plan {
                 setting: loaded.named(&error.setting),
                 ..error
             })?;
+        let otlp = otlp.map(|settings| Settings {
+            compat: loaded.config.compat.clone(),
+            ..settings
+        });
         let publishes = loaded.config.publishes();
         let mqtt = export.mqtt.resolve()?.filter(|_| publishes);
         let jsonl_on_stdout = export.jsonl.is_stdout();

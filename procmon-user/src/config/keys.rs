@@ -115,7 +115,8 @@ pub const KEYS: &[Key] = &[
     ),
     key!(
         compat,
-        "Names of other monitors for what procmon tells too, beside its own: `vertex_ar` on /metrics."
+        "Names of other monitors for what procmon tells too, beside its own: `psutil` in OTLP, \
+         `vertex_ar` on /metrics."
     ),
     key!(
         overhead_budget,

@@ -11,18 +11,48 @@ use super::{Attribute, HostRead, Metric, ProcessRead, Switch, Value};
 /// A set of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compat {
+    /// Memory of processes in OTLP, as psutil calls it.
+    Psutil,
     /// Memory on /metrics, as Vertex AR tells of it.
     VertexAr,
 }
 
+/// A second name of a metric of processes: the same points under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The metric, as the catalogue calls it.
+    pub of: &'static str,
+    /// The second name.
+    pub name: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+}
+
 impl Compat {
     /// Every set.
-    pub const ALL: [Self; 1] = [Self::VertexAr];
+    pub const ALL: [Self; 2] = [Self::Psutil, Self::VertexAr];
 
     /// Its name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Psutil => "psutil",
             Self::VertexAr => "vertex_ar",
+        }
+    }
+
+    /// The surface that it is on.
+    pub const fn surface(self) -> &'static str {
+        match self {
+            Self::Psutil => "OTLP",
+            Self::VertexAr => "/metrics",
+        }
+    }
+
+    /// Its names in OTLP.
+    pub const fn otlp(self) -> &'static [Alias] {
+        match self {
+            Self::Psutil => PSUTIL,
+            Self::VertexAr => &[],
         }
     }
 
@@ -30,6 +60,7 @@ impl Compat {
     /// here.
     pub const fn host(self) -> &'static [Metric<HostRead>] {
         match self {
+            Self::Psutil => &[],
             Self::VertexAr => VERTEX_AR_HOST,
         }
     }
@@ -37,6 +68,7 @@ impl Compat {
     /// Its metrics of processes.
     pub const fn process(self) -> &'static [Metric<ProcessRead>] {
         match self {
+            Self::Psutil => &[],
             Self::VertexAr => VERTEX_AR_PROCESS,
         }
     }
@@ -59,6 +91,24 @@ impl FromStr for Compat {
         })
     }
 }
+
+const PSUTIL: &[Alias] = &[
+    Alias {
+        of: "process.memory.usage",
+        name: "process.memory.rss",
+        description: "Resident memory: process.memory.usage as psutil calls it.",
+    },
+    Alias {
+        of: "process.memory.virtual",
+        name: "process.memory.vms",
+        description: "Address space: process.memory.virtual as psutil calls it.",
+    },
+    Alias {
+        of: "procmon.memory.uss",
+        name: "process.memory.uss",
+        description: "Memory that is the process's alone: procmon.memory.uss as psutil calls it.",
+    },
+];
 
 const fn of(values: &'static [&'static str]) -> Attribute {
     Attribute {
@@ -133,3 +183,17 @@ const VERTEX_AR_PROCESS: &[Metric<ProcessRead>] = &[Metric::<ProcessRead>::new(
     },
 )
 .by(&[of(&["rss"])])];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::process;
+
+    #[test]
+    fn a_second_name_is_of_a_metric_and_is_no_metrics_first_name() {
+        for alias in Compat::ALL.into_iter().flat_map(Compat::otlp) {
+            assert!(process::named(alias.of).is_some(), "{alias:?}");
+            assert!(process::named(alias.name).is_none(), "{alias:?}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::agent::AGENT;
 use super::client::CLIENT;
+use super::compat::Compat;
 use super::group::GROUP;
 use super::host;
 use super::process::PROCESS;
@@ -162,6 +163,15 @@ of procmon, on `/metrics?target=PID` of a process that is watched.
 |---|---|---|
 ";
 
+const OTHERS: &str = "
+## Names of other monitors
+
+`compat` in the configuration adds these, which tell what stands above under another name.
+
+| metric | set | description |
+|---|---|---|
+";
+
 /// The reference as Markdown.
 pub fn markdown() -> String {
     let reference = Reference::new();
@@ -206,6 +216,17 @@ pub fn markdown() -> String {
         let instrument = instrument(row.instrument);
         let (name, about) = (row.name, row.description);
         writeln!(out, "| `{name}` | {instrument} | {about} |").expect("a string takes all");
+    }
+    out.push_str(OTHERS);
+    for set in Compat::ALL {
+        let aliases = set.otlp().iter().map(|a| (a.name, a.description));
+        let of_host = set.host().iter().map(|m| (m.name, m.description));
+        let of_process = set.process().iter().map(|m| (m.name, m.description));
+        for (name, about) in aliases.chain(of_host).chain(of_process) {
+            let surface = set.surface();
+            writeln!(out, "| `{name}` | `{set}`, {surface} | {about} |")
+                .expect("a string takes all");
+        }
     }
     out
 }

@@ -4,7 +4,7 @@ mod mock;
 mod rotel;
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::Command,
     sync::atomic::{AtomicU8, Ordering},
     thread,
@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::{
+    daemon::Daemon,
     environment,
     point::Point,
     program::{Program, SOON},
@@ -44,8 +45,7 @@ impl Protocol {
 
 /// A collector that shows the points it received.
 pub struct Collector {
-    program: Program,
-    command: Command,
+    daemon: Daemon,
     /// Where it keeps its own files.
     _folder: Option<TempDir>,
     grpc: String,
@@ -78,16 +78,14 @@ impl Collector {
             .arg(folder.path().join("pid"))
             .arg("--log-file")
             .arg(folder.path().join("log"));
-        let collector = Self {
-            program: Program::start(&mut command)?,
-            command,
+        Ok(Ok(Self {
+            daemon: Daemon::start(command, &[&grpc, &http])?,
             _folder: Some(folder),
             grpc,
             http,
             parse: rotel::parse,
             whole: rotel::whole,
-        };
-        collector.wait_open().map(Ok)
+        }))
     }
 
     /// Starts mockotlpserver, a receiver in JavaScript, which shows flags. The inner error is a
@@ -108,17 +106,16 @@ impl Collector {
         command
             .args(["-o", "metrics-json2", "-l", "warn"])
             .arg(format!("--hostname={host}"));
-        let collector = Self {
-            program: Program::start(&mut command)?,
-            command,
+        let [grpc, http] = [4317, 4318].map(|port| format!("{host}:{port}"));
+        Ok(Ok(Self {
+            daemon: Daemon::start(command, &[&grpc, &http])?,
             _folder: None,
-            grpc: format!("{host}:4317"),
-            http: format!("{host}:4318"),
+            grpc,
+            http,
             parse: mock::parse,
             // Of half a request nothing is read.
             whole: |text| text,
-        };
-        collector.wait_open().map(Ok)
+        }))
     }
 
     /// Its URL for this protocol.
@@ -131,43 +128,12 @@ impl Collector {
 
     /// Kills it. What it has received is forgotten with [`Collector::start_again`].
     pub fn stop(&mut self) -> Result<()> {
-        self.program.signal(libc::SIGKILL)?;
-        let until = Instant::now() + SOON;
-        while self.program.is_running() {
-            if Instant::now() > until {
-                bail!("the collector does not die");
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        self.daemon.stop(libc::SIGKILL)
     }
 
     /// Starts it again at the same addresses.
     pub fn start_again(&mut self) -> Result<()> {
-        self.program = Program::start(&mut self.command)?;
-        self.await_open()
-    }
-
-    fn wait_open(mut self) -> Result<Self> {
-        self.await_open()?;
-        Ok(self)
-    }
-
-    /// Waits until both doors are open.
-    fn await_open(&mut self) -> Result<()> {
-        let until = Instant::now() + SOON;
-        for address in [self.grpc.clone(), self.http.clone()] {
-            while TcpStream::connect(&address).is_err() {
-                if !self.program.is_running() || Instant::now() > until {
-                    bail!(
-                        "the collector does not listen on {address}: {}",
-                        self.program.stderr()
-                    );
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-        }
-        Ok(())
+        self.daemon.start_again()
     }
 
     /// All points that have arrived, once no more come.
@@ -176,8 +142,8 @@ impl Collector {
     }
 
     /// Its process, to be stopped or killed.
-    pub fn program(&mut self) -> &mut Program {
-        &mut self.program
+    pub fn program(&self) -> &Program {
+        self.daemon.program()
     }
 
     /// Waits until this holds of all points that have arrived, and returns them.
@@ -202,10 +168,10 @@ impl Collector {
     ) -> Result<Vec<Point>> {
         let begin = Instant::now();
         let until = begin + limit;
-        let mut before = self.program.stdout();
+        let mut before = self.daemon.program().stdout();
         loop {
             thread::sleep(Duration::from_millis(150));
-            let text = self.program.stdout();
+            let text = self.daemon.program().stdout();
             let late = Instant::now() > until;
             let still = text == before;
             if still || late || begin.elapsed() > patience {

@@ -8,7 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{arch::Arch, packages, shell, workspace};
+use crate::{
+    arch::Arch,
+    packages::{self, Origin},
+    shell, workspace,
+};
 
 /// A tool that some tests need.
 pub struct Tool {
@@ -35,6 +39,11 @@ pub const TOOLS: &[Tool] = &[
         variable: "PROMETHEUS_ROOT",
         name: "prometheus",
         ensure: prometheus,
+    },
+    Tool {
+        variable: "VICTORIAMETRICS_BIN",
+        name: "VictoriaMetrics",
+        ensure: victoria_metrics,
     },
     Tool {
         variable: "STRACE_BIN",
@@ -136,6 +145,20 @@ fn prometheus() -> Result<PathBuf> {
     let folder = collectors().join("prometheus");
     packages::unpack(arch, &["prometheus".to_owned()], &folder)?;
     Ok(folder)
+}
+
+/// VictoriaMetrics, a store that takes OTLP and answers PromQL: of the first release of Debian
+/// whose version of it takes OTLP under the names that Prometheus would give.
+fn victoria_metrics() -> Result<PathBuf> {
+    let arch = Arch::host().context("this architecture is not one of those procmon is for")?;
+    let folder = collectors().join("victoria-metrics");
+    let package = "victoria-metrics".to_owned();
+    packages::unpack(Origin::of_suite(arch, "trixie"), &[package], &folder)?;
+    let program = folder.join("usr/bin/victoria-metrics");
+    // It is linked with the libraries of that release.
+    shell::output(Command::new(&program).arg("-version"))
+        .context("trixie's does not run on this host")?;
+    Ok(program)
 }
 
 /// mosquitto, an MQTT broker, and mosquitto_sub: the folder they are unpacked into.

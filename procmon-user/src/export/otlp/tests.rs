@@ -173,6 +173,26 @@ async fn a_collector_that_limits_messages_to_1_mib_takes_every_batch_of_a_great_
 }
 
 #[tokio::test]
+async fn a_collector_that_takes_less_than_a_batch_gets_every_process_in_parts() {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let collector = Collector::grpc_taking(50_000, any, None);
+    let mut exporter = start(&settings_of(collector.address, "grpc"));
+    let health = exporter.health();
+    for tick in 10..15 {
+        exporter.consume(&view(tick, (1..200).map(sample).collect(), vec![]));
+    }
+    assert_eq!(exporter.shutdown(PATIENCE).await, Undelivered::default());
+    let health = health.get();
+    assert!(health.sent >= 5, "{health:?}");
+    assert_eq!((health.rejected, health.dropped), (0, 0), "{health:?}");
+    let taken = collector.taken();
+    assert!(taken.len() > 10, "{}", taken.len());
+    let resources = taken.iter().map(|got| got.request.resource_metrics.len());
+    assert_eq!(resources.sum::<usize>(), 5 * 199);
+    assert!(ticks(&collector).is_sorted());
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_in_an_outage_changes_neither_order_nor_times() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut gone = Collector::http();

@@ -56,6 +56,14 @@ impl Last {
             value: LastValue::of(value),
         }
     }
+
+    /// Its value, if it is a histogram's.
+    pub(super) fn histogram(&self) -> Option<&Histogram> {
+        match &self.value {
+            LastValue::Histogram(histogram) => Some(histogram),
+            LastValue::Int(_) | LastValue::Float(_) => None,
+        }
+    }
 }
 
 impl LastValue {

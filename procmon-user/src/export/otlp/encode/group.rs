@@ -94,7 +94,7 @@ impl Encoder {
                 let id = self.series.id(index, attributes);
                 tracked.sent.insert(id);
                 if !delta {
-                    self.message.push(&self.series, id, stamp, Some(value));
+                    self.message.push(&self.series, id, stamp, value);
                     return;
                 }
                 let now = (start_unix_ns, Last::of(value, time_unix_ns));
@@ -103,8 +103,8 @@ impl Encoder {
                 let last = last.filter(|(start, _)| *start == start_unix_ns);
                 let (start, change) = since(last.map(|(_, last)| last), value, start_unix_ns);
                 stamp.start_unix_ns = start;
-                let change = Some(change.as_value());
-                self.message.push(&self.series, id, stamp, change);
+                self.message
+                    .push(&self.series, id, stamp, change.as_value());
             };
             (row.read)(&reading, &mut point);
         }
@@ -128,7 +128,7 @@ impl Encoder {
             time_unix_ns,
         };
         for id in tracked.sent.by_row(&self.series) {
-            self.message.push(&self.series, id, stamp, None);
+            self.message.push_end(&self.series, id, stamp, None);
         }
         for index in 0..GROUP.len() {
             self.message.push_of_group(index, stamp, None);

@@ -48,13 +48,12 @@ pub fn attributes(aggregation: HistogramAggregation, attributes: Vec<KeyValue>) 
     }
 }
 
-/// Puts a point and its attributes; without a value it says that the series
-/// has ended.
+/// Puts a point and its attributes.
 pub fn push(
     aggregation: HistogramAggregation,
     data: &mut Vec<u8>,
     stamp: Stamp,
-    value: Option<&Histogram>,
+    value: &Histogram,
     attributes: &[u8],
 ) {
     match aggregation {
@@ -63,20 +62,40 @@ pub fn push(
     }
 }
 
-fn exponential(stamp: Stamp, value: Option<&Histogram>) -> ExponentialHistogramDataPoint {
-    let mut point = ExponentialHistogramDataPoint {
+/// Puts the end of a series. It repeats the last value, where there is one:
+/// stores that make a series of each bucket end those that they find in it.
+pub fn push_end(
+    aggregation: HistogramAggregation,
+    data: &mut Vec<u8>,
+    stamp: Stamp,
+    last: Option<&Histogram>,
+    attributes: &[u8],
+) {
+    match aggregation {
+        Explicit => push_point(data, &explicit_end(stamp, last), attributes),
+        Exponential => push_point(data, &exponential_end(stamp, last), attributes),
+    }
+}
+
+fn exponential(stamp: Stamp, histogram: &Histogram) -> ExponentialHistogramDataPoint {
+    ExponentialHistogramDataPoint {
         start_time_unix_nano: stamp.start_unix_ns,
         time_unix_nano: stamp.time_unix_ns,
+        count: histogram.count(),
+        sum: Some(histogram.sum_seconds()),
+        positive: used_buckets(histogram),
         ..ExponentialHistogramDataPoint::default()
-    };
-    let Some(histogram) = value else {
-        point.flags = NO_RECORDED_VALUE;
-        return point;
-    };
-    point.count = histogram.count();
-    point.sum = Some(histogram.sum_seconds());
-    point.positive = used_buckets(histogram);
-    point
+    }
+}
+
+fn exponential_end(stamp: Stamp, last: Option<&Histogram>) -> ExponentialHistogramDataPoint {
+    let last = last.map(|last| exponential(stamp, last));
+    ExponentialHistogramDataPoint {
+        start_time_unix_nano: stamp.start_unix_ns,
+        time_unix_nano: stamp.time_unix_ns,
+        flags: NO_RECORDED_VALUE,
+        ..last.unwrap_or_default()
+    }
 }
 
 /// The buckets from the first to the last that is not empty.
@@ -92,21 +111,26 @@ fn used_buckets(histogram: &Histogram) -> Option<Buckets> {
 
 /// All buckets, as stores want the same bounds of each point of a series. The
 /// last has no bound: the kernel counts there whatever is longer.
-fn explicit(stamp: Stamp, value: Option<&Histogram>) -> HistogramDataPoint {
-    let mut point = HistogramDataPoint {
+fn explicit(stamp: Stamp, histogram: &Histogram) -> HistogramDataPoint {
+    HistogramDataPoint {
         start_time_unix_nano: stamp.start_unix_ns,
         time_unix_nano: stamp.time_unix_ns,
+        count: histogram.count(),
+        sum: Some(histogram.sum_seconds()),
+        bucket_counts: histogram.buckets.to_vec(),
+        explicit_bounds: Histogram::bounds().to_vec(),
         ..HistogramDataPoint::default()
-    };
-    let Some(histogram) = value else {
-        point.flags = NO_RECORDED_VALUE;
-        return point;
-    };
-    point.count = histogram.count();
-    point.sum = Some(histogram.sum_seconds());
-    point.bucket_counts = histogram.buckets.to_vec();
-    point.explicit_bounds = Histogram::bounds().to_vec();
-    point
+    }
+}
+
+fn explicit_end(stamp: Stamp, last: Option<&Histogram>) -> HistogramDataPoint {
+    let last = last.map(|last| explicit(stamp, last));
+    HistogramDataPoint {
+        start_time_unix_nano: stamp.start_unix_ns,
+        time_unix_nano: stamp.time_unix_ns,
+        flags: NO_RECORDED_VALUE,
+        ..last.unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +152,7 @@ mod tests {
 
     #[test]
     fn explicit_buckets_count_what_lies_between_their_bounds() {
-        let point = explicit(STAMP, Some(&histogram()));
+        let point = explicit(STAMP, &histogram());
         assert_eq!((point.start_time_unix_nano, point.time_unix_nano), (5, 7));
         assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
         assert_eq!(point.count, 5);
@@ -149,8 +173,8 @@ mod tests {
     #[test]
     fn both_layouts_say_the_same() {
         let (explicit, exponential) = (
-            explicit(STAMP, Some(&histogram())),
-            exponential(STAMP, Some(&histogram())),
+            explicit(STAMP, &histogram()),
+            exponential(STAMP, &histogram()),
         );
         assert_eq!(explicit.count, exponential.count);
         assert_eq!(explicit.sum, exponential.sum);
@@ -161,8 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_series_is_a_flag_in_both() {
-        assert_eq!(explicit(STAMP, None).flags, NO_RECORDED_VALUE);
-        assert_eq!(exponential(STAMP, None).flags, NO_RECORDED_VALUE);
+    fn the_end_of_a_series_is_its_last_value_and_a_flag_in_both() {
+        let histogram = histogram();
+        let explicit = HistogramDataPoint {
+            flags: NO_RECORDED_VALUE,
+            ..explicit(STAMP, &histogram)
+        };
+        assert_eq!(explicit_end(STAMP, Some(&histogram)), explicit);
+        let exponential = ExponentialHistogramDataPoint {
+            flags: NO_RECORDED_VALUE,
+            ..exponential(STAMP, &histogram)
+        };
+        assert_eq!(exponential_end(STAMP, Some(&histogram)), exponential);
+    }
+
+    #[test]
+    fn the_end_of_a_series_without_a_last_value_is_a_flag_and_its_time() {
+        let explicit = explicit_end(STAMP, None);
+        assert_eq!((explicit.flags, explicit.time_unix_nano), (1, 7));
+        assert!(explicit.bucket_counts.is_empty() && explicit.sum.is_none());
+        let exponential = exponential_end(STAMP, None);
+        assert_eq!((exponential.flags, exponential.time_unix_nano), (1, 7));
+        assert_eq!((exponential.positive, exponential.sum), (None, None));
     }
 }

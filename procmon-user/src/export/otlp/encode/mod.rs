@@ -69,7 +69,7 @@ struct Tracked {
     sent: SeriesSet,
     /// The metrics that were wanted of it.
     rows: Rows,
-    /// Kept for delta temporality only.
+    /// Kept for delta temporality, and of cumulative histograms.
     last: HashMap<SeriesId, Last, foldhash::fast::RandomState>,
     /// Its first deltas would tell again what a group's have told: it was
     /// folded until now.
@@ -89,7 +89,7 @@ impl Encoder {
         Self {
             temporality: settings.temporality,
             series: Series::new(settings.histograms),
-            message: Message::new(settings.temporality, settings.histograms),
+            message: Message::new(settings.temporality, settings.histograms, &settings.compat),
             tracked: ByProcess::default(),
             groups: HashMap::new(),
             views: 0,
@@ -228,7 +228,10 @@ impl Encoder {
                 }
                 tracked.sent.insert(id);
                 if !delta {
-                    self.message.push(&self.series, id, stamp, Some(value));
+                    if matches!(value, Value::Histogram(_)) {
+                        tracked.last.insert(id, Last::of(value, time_unix_ns));
+                    }
+                    self.message.push(&self.series, id, stamp, value);
                     return;
                 }
                 let last = tracked.last.insert(id, Last::of(value, time_unix_ns));
@@ -241,7 +244,7 @@ impl Encoder {
                     ..stamp
                 };
                 self.message
-                    .push(&self.series, id, stamp, Some(change.as_value()));
+                    .push(&self.series, id, stamp, change.as_value());
             };
             (row.read)(&reading, &mut point);
         }
@@ -300,7 +303,11 @@ impl Encoder {
             start_unix_ns: start(row, tracked).min(time_unix_ns),
             time_unix_ns,
         };
-        self.message.push(&self.series, id, stamp, None);
+        // A delta told twice would be added twice by those who know no ends.
+        let repeats = !is_delta(self.temporality, row.instrument);
+        let last = tracked.last.get(&id).filter(|_| repeats);
+        let last = last.and_then(Last::histogram);
+        self.message.push_end(&self.series, id, stamp, last);
     }
 
     /// Writes the message under a resource and empties it.

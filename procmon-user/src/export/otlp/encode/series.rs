@@ -11,9 +11,11 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use super::delta::is_delta;
 use super::{SCHEMA_URL, histogram};
 use crate::export::otlp::settings::{HistogramAggregation, Temporality};
+use crate::metrics::compat::Compat;
 use crate::metrics::group::GROUP;
 use crate::metrics::process::PROCESS;
 use crate::metrics::{Instrument, Metric, Value};
+use crate::process::Histogram;
 
 /// OTLP's flag "no recorded value": the series has ended.
 pub const NO_RECORDED_VALUE: u32 = 1;
@@ -185,8 +187,8 @@ pub struct Message {
 /// What is constant of a metric.
 #[derive(Debug)]
 struct Row {
-    /// Name, description and unit.
-    head: Vec<u8>,
+    /// Name, description and unit; then those of the same under other names.
+    heads: Vec<Vec<u8>>,
     /// The number of the field that holds its data.
     field: u32,
     /// What its data says beside the points.
@@ -194,8 +196,12 @@ struct Row {
 }
 
 impl Message {
-    /// A message without points.
-    pub fn new(temporality: Temporality, histograms: HistogramAggregation) -> Self {
+    /// A message without points. Metrics go out under the names of `compat`, too.
+    pub fn new(
+        temporality: Temporality,
+        histograms: HistogramAggregation,
+        compat: &[Compat],
+    ) -> Self {
         let scope = ScopeMetrics {
             scope: Some(InstrumentationScope {
                 name: "procmon".to_owned(),
@@ -206,16 +212,14 @@ impl Message {
             schema_url: SCHEMA_URL.to_owned(),
         }
         .encode_to_vec();
+        let of_processes = PROCESS
+            .iter()
+            .map(|row| Row::new(row, temporality, histograms).also_as(row, compat));
+        let of_groups = GROUP
+            .iter()
+            .map(|row| Row::new(row, temporality, histograms));
         Self {
-            rows: (PROCESS
-                .iter()
-                .map(|row| Row::new(row, temporality, histograms)))
-            .chain(
-                GROUP
-                    .iter()
-                    .map(|row| Row::new(row, temporality, histograms)),
-            )
-            .collect(),
+            rows: of_processes.chain(of_groups).collect(),
             metrics: scope.clone(),
             scope,
             row: None,
@@ -224,20 +228,34 @@ impl Message {
         }
     }
 
-    /// Puts a point in; without a value it says that the series has ended.
-    /// The points of a row come one after the other.
-    pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Option<Value<'_>>) {
+    /// Puts a point in. The points of a row come one after the other.
+    pub fn push(&mut self, series: &Series, id: SeriesId, stamp: Stamp, value: Value<'_>) {
         let known = &series.all[id.index()];
         self.turn_to(known.row);
+        let (data, attributes) = (&mut self.data, &known.encoded);
+        match value {
+            Value::Histogram(histogram) => {
+                histogram::push(series.histograms, data, stamp, histogram, attributes);
+            }
+            number => push_number(data, stamp, Some(number), attributes),
+        }
+    }
+
+    /// Puts in that a series has ended; `last` is the last value, of a histogram.
+    pub fn push_end(
+        &mut self,
+        series: &Series,
+        id: SeriesId,
+        stamp: Stamp,
+        last: Option<&Histogram>,
+    ) {
+        let known = &series.all[id.index()];
+        self.turn_to(known.row);
+        let (data, attributes) = (&mut self.data, &known.encoded);
         if PROCESS[known.row].instrument == Instrument::ExponentialHistogram {
-            let value = match value {
-                Some(Value::Histogram(histogram)) => Some(histogram),
-                _ => None,
-            };
-            let layout = series.histograms;
-            histogram::push(layout, &mut self.data, stamp, value, &known.encoded);
+            histogram::push_end(series.histograms, data, stamp, last, attributes);
         } else {
-            push_number(&mut self.data, stamp, value, &known.encoded);
+            push_number(data, stamp, None, attributes);
         }
     }
 
@@ -254,7 +272,7 @@ impl Message {
             self.complete_row();
             self.row = Some(row);
         }
-        self.points += 1;
+        self.points += self.rows[row].heads.len() as u64;
     }
 
     /// The encoded `ScopeMetrics`, and how many points are in it.
@@ -273,14 +291,17 @@ impl Message {
     /// Makes a metric of the points of the last row.
     fn complete_row(&mut self) {
         let Some(row) = self.row.take() else { return };
-        let Row { head, field, tail } = &self.rows[row];
+        let Row { heads, field, tail } = &self.rows[row];
         let data = self.data.len() + tail.len();
-        let metric = head.len() + 1 + encoded_len_varint(data as u64) + data;
-        begin(2, metric, &mut self.metrics);
-        self.metrics.extend_from_slice(head);
-        begin(*field, data, &mut self.metrics);
-        self.metrics.append(&mut self.data);
-        self.metrics.extend_from_slice(tail);
+        for head in heads {
+            let metric = head.len() + 1 + encoded_len_varint(data as u64) + data;
+            begin(2, metric, &mut self.metrics);
+            self.metrics.extend_from_slice(head);
+            begin(*field, data, &mut self.metrics);
+            self.metrics.extend_from_slice(&self.data);
+            self.metrics.extend_from_slice(tail);
+        }
+        self.data.clear();
     }
 }
 
@@ -324,18 +345,35 @@ impl Row {
                 histogram::data(histograms, aggregation_temporality)
             }
         };
-        let head = OtlpMetric {
-            name: row.name.to_owned(),
-            description: row.description.to_owned(),
-            unit: row.unit.to_owned(),
-            ..OtlpMetric::default()
-        };
         Self {
-            head: head.encode_to_vec(),
+            heads: vec![head(row.name, row.description, row.unit)],
             field,
             tail,
         }
     }
+
+    /// The same under the names that these sets have for the metric, too.
+    fn also_as<Read>(mut self, row: &Metric<Read>, compat: &[Compat]) -> Self {
+        let aliases = compat.iter().flat_map(|set| set.otlp());
+        for alias in aliases.filter(|alias| alias.of == row.name) {
+            let head = head(alias.name, alias.description, row.unit);
+            // A set may stand in the list twice.
+            if !self.heads.contains(&head) {
+                self.heads.push(head);
+            }
+        }
+        self
+    }
+}
+
+fn head(name: &str, description: &str, unit: &str) -> Vec<u8> {
+    let metric = OtlpMetric {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        unit: unit.to_owned(),
+        ..OtlpMetric::default()
+    };
+    metric.encode_to_vec()
 }
 
 /// The attributes of a point of this row, as its fields.

@@ -16,6 +16,7 @@ use prost::Message as _;
 use super::*;
 use crate::analysis::Rates;
 use crate::export::otlp::testing::{BOOT, SECOND, exited, sample, settings, view, view_with};
+use crate::metrics::compat::Compat;
 use crate::metrics::{Choice, Level};
 use crate::process::{Histogram, Switch, Switches};
 use procmon_common::{Counter, Feature, Operation};
@@ -140,7 +141,10 @@ fn number(
 fn shown(metric: &Wire, p: &ExponentialHistogramDataPoint) -> (String, Point) {
     assert_eq!((p.scale, p.zero_count), (0, 0));
     let value = if p.flags == 1 {
-        assert_eq!((p.count, p.sum, &p.positive), (0, None, &None));
+        // What it repeats is whole.
+        let buckets = p.positive.iter().flat_map(|b| &b.bucket_counts);
+        assert_eq!(p.count, buckets.sum::<u64>());
+        assert_eq!(p.sum.is_some(), p.count > 0);
         Shown::Ended
     } else {
         assert_eq!(p.flags, 0);
@@ -380,6 +384,46 @@ fn metrics_on_request_are_for_chosen_processes_only() {
         .collect();
     assert_eq!(names(sample(7)), recommended);
     assert!(names(chosen(7)).contains("procmon.cpu.run_queue.duration"));
+}
+
+#[test]
+fn psutils_names_stand_beside_ours_with_the_same_points_to_the_end_when_asked_for() {
+    let names = Compat::Psutil.otlp();
+    let with = |compat| {
+        let settings = Settings {
+            compat,
+            ..settings(&[ENDPOINT])
+        };
+        let mut encoder = Encoder::new(&settings, host());
+        let mut batches = encoder.encode(&view(10, vec![chosen(7)], vec![]));
+        let live = encoder.live_series();
+        let ended = exited(chosen(7), BOOT + 11 * SECOND);
+        batches.extend(encoder.encode(&view(11, vec![], vec![ended])));
+        let mut metrics = Vec::new();
+        for mut resource in decode(&batches) {
+            metrics.append(&mut resource.scope_metrics.remove(0).metrics);
+        }
+        (metrics, live)
+    };
+    let of = |metrics: &[Wire], name: &str| -> Vec<_> {
+        let named = metrics.iter().filter(|metric| metric.name == name);
+        named.map(|m| (m.unit.clone(), m.data.clone())).collect()
+    };
+    let (metrics, live) = with(vec![Compat::Psutil]);
+    for alias in names {
+        let points = of(&metrics, alias.name);
+        // Live, at the end, and the end.
+        assert_eq!(points.len(), 3, "{alias:?}");
+        assert_eq!(points, of(&metrics, alias.of), "{alias:?}");
+        assert_eq!(points[0].0, "By");
+    }
+    let (without, live_without) = with(vec![Compat::VertexAr]);
+    assert_eq!(live, live_without + names.len() as u64);
+    let ours: Vec<_> = metrics
+        .into_iter()
+        .filter(|metric| names.iter().all(|alias| alias.name != metric.name))
+        .collect();
+    assert_eq!(without, ours);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 pub use crate::export::backoff::Backoff;
 use crate::export::otlp::encode::Batch;
 use crate::export::otlp::spool::Opened;
-use crate::export::otlp::transport::Transport;
+use crate::export::otlp::transport::{Splitting, Transport};
 use crate::metrics::ExporterHealth;
 use disk::Disk;
 use sender::Sender;
@@ -96,7 +96,7 @@ impl Queue {
         let sender = Sender {
             shared: Arc::clone(&shared),
             disk: disk.clone(),
-            transport,
+            transport: Splitting::new(transport, shared.name.clone()),
             backoff,
             failures: 0,
             rejecting: false,

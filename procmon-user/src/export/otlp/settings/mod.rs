@@ -12,6 +12,8 @@ use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
+use crate::metrics::compat::Compat;
+
 mod endpoint;
 mod file;
 mod given;
@@ -147,6 +149,9 @@ pub struct Settings {
     pub resource_attributes: Vec<(String, String)>,
     /// Give each process a service name and instance.
     pub service_instance: bool,
+    /// Names of other monitors for the metrics of processes, beside ours; they
+    /// are no setting of OTLP's, so whoever resolves these gives them.
+    pub compat: Vec<Compat>,
     /// Most bytes that wait for the collector.
     pub queue_bytes: usize,
     /// Most bytes in one request, uncompressed.
@@ -236,6 +241,7 @@ impl Settings {
                 None => Vec::new(),
             },
             service_instance: file.service_instance.unwrap_or(true),
+            compat: Vec::new(),
             queue_bytes: 16 << 20,
             batch_bytes: BATCH_BYTES,
         }))

@@ -177,7 +177,11 @@ fn classify_status(status: &Status, secure: bool) -> Failure {
         .map(|delay| delay.min(MAX_WAIT));
     match status.code() {
         // The message would be as long the next time.
-        Code::OutOfRange if status.message().contains("too large") => Failure::permanent(reason),
+        Code::OutOfRange | Code::ResourceExhausted if is_of_length(status.message()) => {
+            Failure::TooLarge {
+                reason: printable(&reason),
+            }
+        }
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
@@ -195,4 +199,13 @@ fn classify_status(status: &Status, secure: bool) -> Failure {
         Code::Unknown | Code::Internal if status.source().is_some() => Failure::retryable(reason),
         _ => Failure::permanent(reason),
     }
+}
+
+/// Whether a server says that a message is too long for it. The codes have
+/// other meanings, too: the words are those of tonic, gRPC for Go (and C++) and
+/// for Java.
+fn is_of_length(message: &str) -> bool {
+    ["too large", "larger than max", "exceeds maximum size"]
+        .iter()
+        .any(|words| message.contains(words))
 }

@@ -123,6 +123,7 @@ fn classify_answer(answer: &http::Response<Bytes>) -> Failure {
             after: retry_after(answer.headers(), SystemTime::now()),
             reason,
         },
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge { reason },
         _ => Failure::Permanent { reason },
     }
 }

@@ -14,12 +14,14 @@ mod connect;
 mod grpc;
 mod http;
 mod reason;
+mod split;
 mod tls;
 
 pub use self::connect::Connector;
 pub use self::grpc::{GrpcTransport, endpoint, metadata};
 pub use self::http::HttpTransport;
 use self::reason::{advice, chain, printable};
+pub use self::split::Splitting;
 pub(in crate::export) use self::tls::tls_config;
 
 const AGENT: &str = concat!("procmon/", env!("CARGO_PKG_VERSION"));
@@ -47,6 +49,11 @@ pub enum Failure {
         /// What went wrong.
         reason: String,
     },
+    /// It is too long for one message.
+    TooLarge {
+        /// What the collector says.
+        reason: String,
+    },
     /// It will never be taken.
     Permanent {
         /// What went wrong.
@@ -56,7 +63,9 @@ pub enum Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Retryable { reason, .. } | Self::Permanent { reason }) = self;
+        let (Self::Retryable { reason, .. }
+        | Self::TooLarge { reason }
+        | Self::Permanent { reason }) = self;
         f.write_str(reason)
     }
 }

@@ -62,6 +62,13 @@ fn permanent(outcome: Result<Accepted, Failure>) -> String {
 }
 
 /// A collector of each kind, with a transport to it.
+fn too_large(outcome: Result<Accepted, Failure>) -> String {
+    match outcome {
+        Err(Failure::TooLarge { reason }) => reason,
+        other => panic!("not too large: {other:?}"),
+    }
+}
+
 fn both() -> [(Collector, Network); 2] {
     let grpc = Collector::grpc();
     let http = Collector::http();
@@ -250,19 +257,34 @@ async fn grpc_retry_info_makes_exhaustion_retryable_and_says_when() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_not_sent_again() {
+async fn a_message_that_is_too_large_is_told_from_other_failures() {
     let collector = Collector::grpc();
     let mut network = Network::new(&grpc_settings(&collector)).expect("a transport");
     let large = Bytes::from(vec![0; 5 << 20]);
-    let reason = permanent(network.send(large).await);
+    let reason = too_large(network.send(large).await);
     assert!(reason.contains("too large"), "{reason}");
+    // Other servers' words.
+    for words in [
+        "grpc: received message larger than max (5242880 vs. 4194304)",
+        "gRPC message exceeds maximum size 4194304: 5242880",
+    ] {
+        let status = Status::new(Code::ResourceExhausted, words);
+        collector.will([Answer::Status(status)]);
+        let reason = too_large(network.send(one_batch()).await);
+        assert_eq!(reason, format!("ResourceExhausted: {words}"));
+    }
+    let collector = Collector::http();
+    let mut network = Network::new(&http_settings(&collector)).expect("a transport");
+    collector.will([Answer::Http(413, "", Bytes::new())]);
+    let reason = too_large(network.send(one_batch()).await);
+    assert_eq!(reason, "HTTP status 413 Payload Too Large");
 }
 
 #[tokio::test]
 async fn http_statuses_mean_what_the_specification_says() {
     let collector = Collector::http();
     let mut network = Network::new(&http_settings(&collector)).expect("a transport");
-    for status in [301, 400, 401, 403, 404, 408, 413, 500, 501, 505] {
+    for status in [301, 400, 401, 403, 404, 408, 500, 501, 505] {
         collector.will([Answer::Http(status, "", Bytes::new())]);
         permanent(network.send(one_batch()).await);
     }
