@@ -8,6 +8,7 @@ use procmon_common::records::state;
 use procmon_common::{CgroupIds, Counter, Feature, Loss, ProcessEntry};
 
 use super::chosen::Selection;
+use super::dying::{self, Threaded};
 use super::gaps::Gaps;
 use super::health::Missed;
 use super::hidden::Hidden;
@@ -32,6 +33,8 @@ struct Account {
     sums: Accounts,
     /// The generation whose name was told.
     named: Option<u64>,
+    /// Threads that no look has found.
+    missing: u64,
 }
 
 /// Reads the kernel half.
@@ -310,19 +313,31 @@ impl KernelRoad {
                 continue;
             }
             let mut observed = self.shown(process);
-            if process.leader.threads > 1 {
-                // Its other threads are yet to come.
-                threaded.push((seen.live.len(), process.clone()));
+            if Threaded::is(process) {
+                let account = self.accounts.get(&observed.id);
+                let missing = account.map_or(0, |account| account.missing);
+                threaded.push(Threaded::new(seen.live.len(), process, missing));
             } else {
                 self.complete(&mut observed, process, &Sums::default(), now_ns, errors);
             }
             seen.live.push(observed);
         }
-        for (place, process) in threaded {
-            let others = pass.others(process.leader.pid);
-            self.complete(&mut seen.live[place], &process, &others, now_ns, errors);
+        for process in &mut threaded {
+            process.others = pass.others(process.process.leader.pid);
         }
         seen.states = Some(pass.states());
+        dying::look_again(&mut self.kernel, &mut threaded)?;
+        for found in threaded {
+            let observed = &mut seen.live[found.place];
+            if found.was_seen_again() {
+                *observed = self.shown(&found.process);
+            }
+            let sums = &found.others.sums;
+            self.complete(observed, &found.process, sums, now_ns, errors);
+            if found.missing() != found.missing_before {
+                self.accounts.entry(observed.id).or_default().missing = found.missing();
+            }
+        }
         Ok(threadless)
     }
 

@@ -6,6 +6,7 @@
 
 mod chosen;
 mod collect;
+mod dying;
 mod ends;
 mod gaps;
 mod health;

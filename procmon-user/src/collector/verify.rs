@@ -96,7 +96,7 @@ fn compare(kernel: &mut Kernel, root: &ProcRoot, own: u32) -> Result<(), KernelE
     };
     what_cannot_change(&record, &after)?;
     let other_threads = pass.others(own);
-    let mut totals = kernel.live_totals(&record, &other_threads, &mut Accounts::default());
+    let mut totals = kernel.live_totals(&record, &other_threads.sums, &mut Accounts::default());
     without_the_dead(&record, &mut totals);
     for field in FIELDS {
         let values = [&before.totals, &totals, &after.totals].map(field.of);

@@ -38,5 +38,5 @@ pub use probe::{ProbeState, ProbeStatus, all_failed};
 pub use programs::Programs;
 pub use roads::{Road, Roads, roads};
 pub use runs::{Runs, RunsByProbe, Sample, Sampling};
-pub use task_iter::{Pass, SnapshotProcess, Sums};
+pub use task_iter::{Others, Pass, SnapshotProcess, Sums};
 pub use totals::{Accounts, executable};

@@ -31,8 +31,25 @@ pub struct SnapshotProcess {
     pub entry: ProcessEntry,
 }
 
+impl SnapshotProcess {
+    /// Whether the leader's own totals are in its record: those of a dead one are
+    /// among the dead threads'.
+    pub fn shows_leader(&self) -> bool {
+        self.leader.exit_state == 0 || self.leader.stats[ThreadStat::Runtime.index()] != 0
+    }
+}
+
 /// The sums of some threads, by [`ThreadStat`].
 pub type Sums = [u64; ThreadStat::COUNT];
+
+/// The threads of a process that a pass has met alive, but for the leader.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Others {
+    /// Their sums.
+    pub sums: Sums,
+    /// How many they are.
+    pub threads: u64,
+}
 
 /// One pass over all tasks. Processes come by pid, each when its leader is met;
 /// what its other threads add is complete when the pass is over.
@@ -42,7 +59,7 @@ pub struct Pass {
     /// The part of the buffer that is not yet parsed.
     unread: Range<usize>,
     process: SnapshotProcess,
-    others: HashMap<u32, Sums>,
+    others: HashMap<u32, Others>,
     states: StateCounts,
 }
 
@@ -117,9 +134,9 @@ impl Pass {
         }
     }
 
-    /// The sums over the live threads of a process but for its leader, as far as
-    /// the pass has met them.
-    pub fn others(&self, pid: u32) -> Sums {
+    /// The live threads of a process but for its leader, as far as the pass has
+    /// met them.
+    pub fn others(&self, pid: u32) -> Others {
         self.others.get(&pid).copied().unwrap_or_default()
     }
 
@@ -159,7 +176,9 @@ impl Pass {
             match pod::read::<u32>(bytes)? {
                 kind::THREAD => {
                     let record = pod::read::<ThreadRecord>(bytes)?;
-                    add(self.others.entry(record.pid).or_default(), &record.stats);
+                    let others = self.others.entry(record.pid).or_default();
+                    add(&mut others.sums, &record.stats);
+                    others.threads += 1;
                     self.unread.start += size_of::<ThreadRecord>();
                     Some(false)
                 }

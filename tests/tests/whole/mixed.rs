@@ -1,4 +1,4 @@
-//! A minute of a mixed load: at every tick the live and the exited are the whole.
+//! A load for a while: at every tick the live and the exited are the whole.
 
 use std::{collections::BTreeMap, fs, thread, time::Duration};
 
@@ -26,6 +26,17 @@ wait
 echo rounds $rounds"#;
 /// Processes of a round.
 const ROUND: usize = 5 + 1 + (1 + 3) + 1;
+
+/// Threads that come and go all the time for so many seconds.
+const THREADS: &str = r#"read go
+rounds=0
+while [ $SECONDS -lt "$1" ]; do
+    "$0" threads=8 spin=4 &
+    "$0" threads=8 spin=4
+    wait
+    rounds=$((rounds + 1))
+done
+echo rounds $rounds"#;
 
 /// CPU time in seconds, page faults, processes.
 type Sums = [f64; 3];
@@ -81,22 +92,41 @@ type Id = (u32, String);
 
 #[test]
 fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_totals() {
-    let cgroup = need!(Cgroup::new("mixed", &[Controller::Cpu, Controller::Memory]));
+    hold(
+        "mixed",
+        LOAD,
+        ROUND,
+        storm::load(),
+        Duration::from_millis(500),
+    );
+}
+
+#[test]
+fn at_every_tick_threads_that_end_meanwhile_are_in_the_kernels_totals_once() {
+    let tick = storm::load() / 600;
+    hold("ending-threads", THREADS, 2, storm::load() / 2, tick);
+}
+
+/// Holds every tick of a load, of so many processes a round, to the kernel's words.
+fn hold(name: &str, load: &str, round: usize, lasts: Duration, tick: Duration) {
+    let cgroup = need!(Cgroup::new(name, &[Controller::Cpu, Controller::Memory]));
     let victim = victim::path().unwrap().display().to_string();
-    let seconds = storm::load().as_secs();
-    let mut command = cgroup.command("/bin/bash", &["-c", LOAD, &victim, &seconds.to_string()]);
+    let seconds = lasts.as_secs().to_string();
+    let mut command = cgroup.command("/bin/bash", &["-c", load, &victim, &seconds]);
     let mut shell = Program::start(&mut command).unwrap();
     let births = need!(Births::of(shell.pid()));
     let kernel = Kernel { cgroup, births };
     let pid = shell.pid().to_string();
-    let recording = Recording::start(&["--pid", &pid, "--children", "--interval", "500ms"]);
+    let interval = format!("{}ms", tick.as_millis());
+    let recording = Recording::start(&["--pid", &pid, "--children", "--interval", &interval]);
     let samples = sample(&kernel, &recording, &mut shell);
     let output = shell.wait(LIMIT).unwrap();
     let frames = frames(&recording.text());
-    // Two a second, but for the late ones.
+    // But for the late ones.
+    let ticks = lasts.as_millis() / tick.as_millis();
     assert!(
-        frames.len() as u64 > seconds * 5 / 6,
-        "{} frames",
+        frames.len() as u128 > ticks * 5 / 12,
+        "{} frames of {ticks}",
         frames.len()
     );
     compare(&frames, &samples);
@@ -104,7 +134,7 @@ fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_total
     let rounds = output.stdout.trim().strip_prefix("rounds ").unwrap();
     let rounds: usize = rounds.parse().unwrap();
     let ended: usize = frames.iter().map(|frame| frame.ended.len()).sum();
-    assert_eq!(ended, 1 + rounds * ROUND);
+    assert_eq!(ended, 1 + rounds * round);
 }
 
 /// Asks the kernel all the time: first while the load waits, then until it has ended.

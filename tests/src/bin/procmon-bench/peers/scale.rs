@@ -44,7 +44,7 @@ pub struct Cost {
     pub system: Option<f64>,
     /// From its beginning until all of it was here.
     pub wall: Option<Duration>,
-    /// VmRSS at the end, MiB.
+    /// VmRSS at the end, MiB; procmon's between its ticks.
     pub rss_mib: Option<f64>,
     /// Bytes on the wire.
     pub wire: Option<usize>,
@@ -140,9 +140,9 @@ fn end_to_end(
         Value::Microseconds(each),
     );
     report.limits.limit(
-        &format!("{number} processes: RSS"),
+        &format!("{number} processes: RSS between ticks"),
         String::new(),
-        String::new(),
+        format!("{:.1} MiB during one", ours.peak_mib),
         Value::Mebibytes(ours.cost.rss_mib.unwrap_or(f64::NAN)),
         Value::Mebibytes(RSS_MIB + RSS_KIB_A_PROCESS * ours.processes as f64 / 1024.0),
     );

@@ -1,6 +1,6 @@
 //! procmon as people run it on a whole host, with a collector.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use procmon_tests::{Procmon, Program};
@@ -16,6 +16,9 @@ use crate::{
 const SETTLED: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(30);
+/// A tick's frame is there for a fifth of a second at most: of so many looks at
+/// the resident memory in a second, most are between ticks.
+const LOOKS: u32 = 50;
 
 /// What it took, and what arrived.
 pub struct Ours {
@@ -27,6 +30,8 @@ pub struct Ours {
     pub fewest: usize,
     /// Processes of the whole host, as they arrived.
     pub processes: usize,
+    /// The most it was seen to have resident, during a tick, MiB.
+    pub peak_mib: f64,
 }
 
 /// `procmon run --all --interval 1s --otlp`, and these options.
@@ -46,7 +51,7 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     let before = after(SETTLED, &arrivals, &pids, &mut procmon)?;
     let after = after(SETTLED + ticks, &arrivals, &pids, &mut procmon)?;
     let system = usage::system_part(procmon.pid())?;
-    let rss_mib = usage::rss_mib(procmon.pid())?;
+    let resident = resident(&procmon)?;
     procmon.signal(libc::SIGINT)?;
     let output = procmon.wait(END)?;
     ensure!(output.status.success(), "procmon failed: {output:?}");
@@ -59,13 +64,24 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
             cpu_ms: (cpu - cpu_then) as f64 / 1e6 / ticks as f64,
             system: Some(system),
             wall: Some(Duration::from_secs_f64(stats::median(&delays))),
-            rss_mib: Some(rss_mib),
+            rss_mib: Some(stats::median(&resident)),
             wire: Some((counted.wire - then.wire) / ticks),
         },
         ticks,
         fewest: fewest.context("no tick arrived")?,
         processes: counted.newest().max(pids.len()),
+        peak_mib: resident.into_iter().fold(0.0, f64::max),
     })
+}
+
+/// What it has resident over a second, between its ticks and during one, MiB.
+fn resident(procmon: &Program) -> Result<Vec<f64>> {
+    let look = |_| {
+        thread::sleep(Duration::from_secs(1) / LOOKS);
+        interrupt::check()?;
+        usage::rss_mib(procmon.pid())
+    };
+    (0..LOOKS).map(look).collect()
 }
 
 /// What it had used, and what had arrived, when so many ticks were over.
