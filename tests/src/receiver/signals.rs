@@ -141,12 +141,13 @@ pub fn spans(bodies: &[Vec<u8>]) -> Vec<Spanned> {
     all
 }
 
-/// The last values of a process's counters in requests with metrics, by the keys of JSON lines.
+/// The values of a process's counters at a time, by the keys of JSON lines, in requests with
+/// metrics.
 ///
 /// # Panics
 /// When one has no metrics.
-pub fn last_counters(bodies: &[Vec<u8>], of: u32) -> BTreeMap<String, f64> {
-    let mut last = BTreeMap::new();
+pub fn counters_at(bodies: &[Vec<u8>], of: u32, time: u64) -> BTreeMap<String, f64> {
+    let mut found = BTreeMap::new();
     for body in bodies {
         let request = ExportMetricsServiceRequest::decode(body.as_slice()).expect("metrics");
         for metrics in request.resource_metrics {
@@ -158,16 +159,17 @@ pub fn last_counters(bodies: &[Vec<u8>], of: u32) -> BTreeMap<String, f64> {
                 let Some(Data::Sum(sum)) = metric.data.filter(is_counter) else {
                     continue;
                 };
-                for point in sum.data_points {
+                let points = sum.data_points.into_iter();
+                for point in points.filter(|point| point.time_unix_nano == time) {
                     // What has no value says that the series has ended.
                     if let Some(value) = number(point.value) {
-                        last.insert(key(&metric.name, point.attributes), value);
+                        found.insert(key(&metric.name, point.attributes), value);
                     }
                 }
             }
         }
     }
-    last
+    found
 }
 
 fn is_counter(data: &Data) -> bool {

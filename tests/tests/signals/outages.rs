@@ -74,7 +74,7 @@ fn a_collector_that_takes_no_logs_does_not_keep_the_metrics_waiting() {
     let output = procmon.wait(LIMIT).unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(!receiver.bodies().is_empty());
-    let said = "(logs): 1 batches with 2 log records were not delivered";
+    let said = "2 log records were not delivered";
     assert!(output.stderr.contains(said), "{output:?}");
     assert!(
         !output.stderr.contains("points were not delivered"),

@@ -54,7 +54,7 @@ impl OwnLog {
             let rest = target.strip_prefix(module);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
-        OURS.iter().any(|module| is_in(module)) && !DELIVERY.iter().any(|module| is_in(module))
+        OURS.iter().any(is_in) && !DELIVERY.iter().any(is_in)
     }
 
     /// Keeps a line; past the bound it is counted.

@@ -38,9 +38,8 @@ pub fn of_process(event: &Event<'_>, frame: &Frame) -> LogRecord {
         // 0 is OTLP's word for a time that is not known.
         time_unix_nano: event.at_unix_ns.unwrap_or(0),
         observed_time_unix_nano: frame.at_unix_ns,
-        event_name: name.to_owned(),
         attributes: attributes.into_vec(),
-        ..with_severity(severity)
+        ..event_called(name, severity)
     }
 }
 
@@ -104,9 +103,8 @@ pub fn of_probe(change: &ProbeHealth, frame: &Frame) -> LogRecord {
     LogRecord {
         time_unix_nano: frame.at_unix_ns,
         observed_time_unix_nano: frame.at_unix_ns,
-        event_name: "procmon.probe.state_changed".to_owned(),
         attributes: attributes.into_vec(),
-        ..with_severity(severity)
+        ..event_called("procmon.probe.state_changed", severity)
     }
 }
 
@@ -124,11 +122,25 @@ pub fn of_own(said: Said, observed_unix_ns: u64) -> LogRecord {
     LogRecord {
         time_unix_nano: said.at_unix_ns,
         observed_time_unix_nano: observed_unix_ns.max(said.at_unix_ns),
-        body: Some(AnyValue {
-            value: Some(Any::StringValue(said.words)),
-        }),
+        body: Some(text(said.words)),
         attributes: attributes.into_vec(),
         ..with_severity(severity)
+    }
+}
+
+/// An event of this name. Collectors that are older than the field `event_name`
+/// drop it: the name is the body, too.
+fn event_called(name: &str, severity: SeverityNumber) -> LogRecord {
+    LogRecord {
+        event_name: name.to_owned(),
+        body: Some(text(name.to_owned())),
+        ..with_severity(severity)
+    }
+}
+
+fn text(text: String) -> AnyValue {
+    AnyValue {
+        value: Some(Any::StringValue(text)),
     }
 }
 
