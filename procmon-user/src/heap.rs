@@ -13,6 +13,10 @@ const MAPPED_FROM: i32 = 2 << 20;
 /// stays resident between ticks.
 #[cfg(target_env = "gnu")]
 const KEPT: i32 = 2 << 20;
+/// More than this is not left free in the heap: what a tick took, where
+/// something small that stays came to lie behind it.
+#[cfg(target_env = "gnu")]
+const MOST_FREE: i32 = 8 << 20;
 
 /// Sets the allocator up; once, before there are threads.
 pub fn settle() {
@@ -33,6 +37,17 @@ pub fn trim() {
     // SAFETY: malloc_trim(3) may be called at any time.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// Gives back what is free if that is much: most ticks leave it at the end of the
+/// heap, from where it goes by itself, and some do not.
+pub fn trim_if_much() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallinfo(3) may be called at any time. Past 2 GiB its numbers wrap,
+    // and nothing is given back.
+    if unsafe { libc::mallinfo() }.fordblks > MOST_FREE {
+        trim();
     }
 }
 

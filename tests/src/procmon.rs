@@ -110,9 +110,11 @@ impl Procmon {
         Ok(command)
     }
 
-    /// Starts it.
+    /// Starts it. Dropped, it is interrupted, again and again, which has it deliver nothing more:
+    /// killed, it would not have ended before the kernel has detached its programs one by one,
+    /// 2.5 s.
     pub fn start(&self) -> Result<Program> {
-        Program::start(&mut self.command()?)
+        Program::start(&mut self.command()?).map(Program::interruptible)
     }
 
     /// Starts it, and waits until it says that it watches.

@@ -16,6 +16,10 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 
+/// How long a dropped program has for its own end, and how often it is asked for that.
+const OWN_END: Duration = Duration::from_secs(1);
+const ASKED_EVERY: Duration = Duration::from_millis(20);
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Output {
@@ -37,6 +41,7 @@ pub struct Program {
     stdout: Gathered,
     stderr: Gathered,
     started: Instant,
+    interruptible: bool,
 }
 
 /// What a program's file is called, which a link to it need not be.
@@ -69,7 +74,15 @@ impl Program {
             stderr: Gathered::from(stderr),
             child,
             started,
+            interruptible: false,
         })
+    }
+
+    /// It ends by itself when it is interrupted: dropped, it is asked for that before it is killed.
+    #[must_use]
+    pub(crate) fn interruptible(mut self) -> Self {
+        self.interruptible = true;
+        self
     }
 
     /// Its process number.
@@ -193,6 +206,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        let until = Instant::now() + OWN_END;
+        while self.interruptible && self.is_running() && Instant::now() < until {
+            if self.signal(libc::SIGINT).is_err() {
+                break;
+            }
+            thread::sleep(ASKED_EVERY);
+        }
         // Both fail only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();

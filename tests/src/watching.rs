@@ -1,7 +1,7 @@
 //! Watching processes by `procmon run`, object by object.
 
 use std::{
-    fs,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -40,6 +40,14 @@ pub fn output(procmon: &Procmon) -> Output {
     procmon.output(LIMIT).unwrap()
 }
 
+/// Interrupts a procmon, which ends soon and with status 0.
+pub fn end(procmon: Program) -> Output {
+    procmon.signal(libc::SIGINT).unwrap();
+    let output = procmon.wait(SOON).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    output
+}
+
 /// The objects on its stdout; a last line that is still being written is left out.
 pub fn objects(stdout: &str) -> Vec<Object> {
     let whole = stdout.rfind('\n').map_or("", |end| &stdout[..=end]);
@@ -67,12 +75,24 @@ pub fn growth(objects: &[Object], key: &str) -> Option<f64> {
     Some(objects.last()?.get(key)? - objects.first()?.get(key)?)
 }
 
+/// Does this with each of them at the same time: for what mostly waits.
+///
+/// # Panics
+/// When one of them does.
+pub fn at_once<T: Send>(all: impl IntoIterator<Item = T>, does: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for one in all {
+            scope.spawn(|| does(one));
+        }
+    });
+}
+
 /// Waits until something holds.
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + SOON;
     while !holds() {
         assert!(Instant::now() < until, "{what}: not within {SOON:?}");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

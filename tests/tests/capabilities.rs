@@ -11,7 +11,7 @@ use procmon_tests::{
     Procmon, Program, Victim, ground,
     program::SOON,
     strace::file_key,
-    watching::{NEVER, objects, output, wait_objects, watch},
+    watching::{NEVER, end, objects, output, wait_objects, watch},
 };
 
 const NOBODY: u32 = 65_534;
@@ -84,13 +84,6 @@ fn as_nobody(command: &mut Command) {
     command.uid(NOBODY).gid(NOBODY);
 }
 
-fn end(procmon: Program) -> String {
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    output.stderr
-}
-
 #[test]
 fn capabilities_are_dropped_after_attach_to_the_documented_least_set_and_counts_stay_exact() {
     let operations = "open=50 open-fail=11 dup=9 listen=2 print-ready wait";
@@ -133,7 +126,7 @@ fn capabilities_are_dropped_after_attach_to_the_documented_least_set_and_counts_
         assert!(last.get(key).is_some(), "{key}: {last:?}");
     }
     assert!(last.json["process"]["path"].is_string(), "{last:?}");
-    let said = end(procmon);
+    let said = end(procmon).stderr;
     assert!(!said.contains("left out"), "{said}");
 }
 
@@ -154,7 +147,7 @@ fn without_ebpf_procmon_keeps_what_it_takes_to_read_proc_of_other_users() {
         Some(descriptors)
     );
     assert!(last.get("procmon.memory.uss").is_some(), "{last:?}");
-    let said = end(procmon);
+    let said = end(procmon).stderr;
     assert!(!said.contains("left out"), "{said}");
 }
 
@@ -172,7 +165,7 @@ fn the_overhead_budget_is_still_measured_after_the_drop() {
         answer.text().contains("\nprocmon_agent_probe_runs_total{")
     });
     assert!(page.unwrap().text().contains("\nprocmon_agent_overhead"));
-    let said = end(procmon);
+    let said = end(procmon).stderr;
     assert!(!said.contains("cannot be measured"), "{said}");
 }
 
@@ -199,7 +192,7 @@ fn a_report_in_another_users_folder_is_still_put_aside() {
     let second = folder.path().join("report.jsonl.2");
     procmon_tests::watching::wait_until("two were put aside", || second.exists());
     assert_keeps(procmon.pid(), &[&OF_PROC, &OF_EBPF, &["DAC_OVERRIDE"]]);
-    let said = end(procmon);
+    let said = end(procmon).stderr;
     assert!(!said.contains("cannot"), "{said}");
 }
 

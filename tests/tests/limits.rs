@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use procmon_tests::{Procmon, Program, Victim, environment, program::SOON};
+use procmon_tests::{Procmon, Program, Victim, environment, program::SOON, watching::end};
 
 /// Lines of the benchmark's table, by how they begin.
 const ROWS: [&str; 13] = [
@@ -41,8 +41,7 @@ fn watching_one_at_1s(victim: &Victim) -> Program {
 
 fn interrupt(procmon: Program) -> Duration {
     let begin = Instant::now();
-    procmon.signal(libc::SIGINT).unwrap();
-    assert!(procmon.wait(SOON).unwrap().status.success());
+    end(procmon);
     begin.elapsed()
 }
 

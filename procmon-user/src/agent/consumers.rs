@@ -9,6 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
 use super::{ConsumerHealth, Views};
+use crate::heap;
 use crate::shape::View;
 
 /// A running consumer, which keeps a `T`.
@@ -52,6 +53,9 @@ pub fn spawn<T: Send + 'static>(
                         own.received();
                         let flow = consume(&mut keeps, &view);
                         own.consumed();
+                        // Of those who have it, the last one frees it.
+                        drop(view);
+                        heap::trim_if_much();
                         if flow.is_break() {
                             break;
                         }

@@ -20,6 +20,9 @@ use crate::{
     program::{Program, SOON},
 };
 
+/// How long a collector's output takes to be still after the end of a procmon, with room to spare.
+const NEVER_STILL: Duration = Duration::from_secs(2);
+
 /// A road into a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -48,6 +51,7 @@ pub struct Collector {
     grpc: String,
     http: String,
     parse: fn(&str) -> Vec<Point>,
+    whole: fn(&str) -> &str,
 }
 
 impl Collector {
@@ -86,6 +90,7 @@ impl Collector {
             grpc,
             http,
             parse: rotel::parse,
+            whole: rotel::whole,
         };
         collector.wait_open().map(Ok)
     }
@@ -120,6 +125,8 @@ impl Collector {
             grpc: format!("{host}:4317"),
             http: format!("{host}:4318"),
             parse: mock::parse,
+            // Of half a request nothing is read.
+            whole: |text| text,
         };
         collector.wait_open().map(Ok)
     }
@@ -178,9 +185,9 @@ impl Collector {
         self.program.wait_for_stdout(limit, holds)
     }
 
-    /// All points that have arrived.
+    /// All points that have arrived, once no more come.
     pub fn points(&self) -> Result<Vec<Point>> {
-        self.wait_for(SOON, |_| true)
+        self.read(SOON, SOON, |_| true)
     }
 
     /// Its process, to be stopped or killed.
@@ -190,21 +197,34 @@ impl Collector {
 
     /// Waits until this holds of all points that have arrived, and returns them.
     ///
-    /// The output is read only when it has been still for a moment: half a point looks like one
-    /// without a value.
+    /// After the end of a procmon these are all of them.
     pub fn wait_for(
         &self,
         limit: Duration,
         holds: impl Fn(&[Point]) -> bool,
     ) -> Result<Vec<Point>> {
-        let until = Instant::now() + limit;
+        self.read(limit, NEVER_STILL, holds)
+    }
+
+    /// The output is read when it has been still for a moment: half a point looks like one without
+    /// a value. Where a procmon goes on many times a second it never is: after `patience` it is read
+    /// as far as it is whole requests.
+    fn read(
+        &self,
+        limit: Duration,
+        patience: Duration,
+        holds: impl Fn(&[Point]) -> bool,
+    ) -> Result<Vec<Point>> {
+        let begin = Instant::now();
+        let until = begin + limit;
         let mut before = self.program.stdout();
         loop {
             thread::sleep(Duration::from_millis(150));
             let text = self.program.stdout();
             let late = Instant::now() > until;
-            if text == before || late {
-                let points = (self.parse)(&text);
+            let still = text == before;
+            if still || late || begin.elapsed() > patience {
+                let points = (self.parse)(if still { &text } else { (self.whole)(&text) });
                 if holds(&points) {
                     return Ok(points);
                 }

@@ -13,6 +13,14 @@ enum Section {
     None,
 }
 
+/// What each request begins with.
+const REQUEST: &str = "\nResourceMetrics #0\n";
+
+/// The log without its last request, of which there may be more to come.
+pub fn whole(text: &str) -> &str {
+    text.rfind(REQUEST).map_or("", |last| &text[..=last])
+}
+
 /// The points of rotel's debug log of verbosity "detailed".
 pub fn parse(text: &str) -> Vec<Point> {
     let mut reader = Reader {
@@ -193,6 +201,14 @@ mod tests {
 
     /// Written by rotel 0.0.1a15.
     const PRINTED: &str = include_str!("../../fixtures/rotel.txt");
+
+    #[test]
+    fn of_a_log_that_goes_on_the_last_request_is_left_out() {
+        let log = PRINTED.repeat(2);
+        let half = &log[..log.len() - PRINTED.len() / 2];
+        assert_eq!(parse(whole(half)), parse(PRINTED));
+        assert!(parse(whole(PRINTED)).is_empty());
+    }
 
     #[test]
     fn every_point_is_read_with_its_types() {

@@ -50,22 +50,22 @@ fn assert_undelivered(procmon: &Procmon, address: &str) -> String {
 
 #[test]
 fn a_collector_that_is_not_there_is_said_once_and_costs_no_frame() {
-    for protocol in PROTOCOLS {
-        let address = free_address().unwrap();
+    let addresses = PROTOCOLS.map(|protocol| (protocol, free_address().unwrap()));
+    at_once(addresses, |(protocol, address)| {
         let said = assert_undelivered(&ten_frames(&address, protocol), &address);
         assert_eq!(times(&said, "trying again until it works"), 1, "{said}");
         assert!(said.contains("refused"), "{said}");
-    }
+    });
 }
 
 #[test]
 fn a_collector_that_never_answers_costs_no_frame_and_the_end_is_bounded() {
-    for protocol in PROTOCOLS {
+    at_once(PROTOCOLS, |protocol| {
         // Connections wait in its backlog: they are open, and nobody reads.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap().to_string();
         assert_undelivered(&ten_frames(&address, protocol), &address);
-    }
+    });
 }
 
 #[test]
@@ -161,8 +161,11 @@ fn a_collector_that_refuses_for_good_is_said_once_and_not_tried_again() {
 
 #[test]
 fn a_collector_that_dies_and_comes_back_has_the_later_values() {
+    let mut collectors = Vec::new();
     for protocol in PROTOCOLS {
-        let mut collector = need!(Collector::rotel().unwrap());
+        collectors.push((protocol, need!(Collector::rotel().unwrap())));
+    }
+    at_once(collectors, |(protocol, mut collector)| {
         let mut victim = Victim::held_before("mmap=1000:8192 print-ready wait").unwrap();
         let url = collector.endpoint(protocol);
         let procmon = watch(&[victim.pid()], "100ms")
@@ -199,5 +202,5 @@ fn a_collector_that_dies_and_comes_back_has_the_later_values() {
             !output.stderr.contains("points were not delivered"),
             "{output:?}"
         );
-    }
+    });
 }

@@ -38,9 +38,7 @@ fn a_full_disk_under_jsonl_is_said_once_leaves_no_half_line_and_is_recovered_fro
     wait_until("more lines", || {
         jsonl::read(&lines).is_ok_and(|objects| objects.len() > whole)
     });
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = end(procmon);
     // The disk may have filled up once more before the end, by the lines alone.
     let full = times(&output.stderr, "No space left");
     let again = times(&output.stderr, ": written again;");
@@ -102,7 +100,7 @@ fn head_1(procmon: &Procmon) -> (Child, String) {
     (child, line)
 }
 
-fn end(child: &mut Child) -> (ExitStatus, String) {
+fn ended(child: &mut Child) -> (ExitStatus, String) {
     let until = Instant::now() + SOON;
     while child.try_wait().unwrap().is_none() && Instant::now() < until {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -122,7 +120,7 @@ fn a_closed_pipe_under_the_only_output_ends_the_run_quietly() {
         let run = Procmon::new("run").pid(std::process::id());
         let (mut child, line) = head_1(&run.args(["--interval", "20ms", output, "-"]));
         assert!(line.ends_with('\n'));
-        let (status, stderr) = end(&mut child);
+        let (status, stderr) = ended(&mut child);
         assert_eq!(status.code(), Some(0), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "only the greeting: {stderr}");
     }
@@ -145,7 +143,7 @@ fn a_closed_pipe_leaves_other_outputs_going() {
         ])
         .arg(&lines);
     let (mut child, _) = head_1(&run);
-    let (status, stderr) = end(&mut child);
+    let (status, stderr) = ended(&mut child);
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert_eq!(times(&stderr, "has gone"), 1, "{stderr}");
     assert_eq!(jsonl::read(&lines).unwrap().len(), 25);
@@ -155,7 +153,7 @@ fn a_closed_pipe_leaves_other_outputs_going() {
 fn a_closed_pipe_under_snapshot_and_metrics_is_no_error() {
     for subcommand in ["snapshot", "metrics"] {
         let (mut child, _) = head_1(&Procmon::new(subcommand));
-        let (status, stderr) = end(&mut child);
+        let (status, stderr) = ended(&mut child);
         assert_eq!(status.code(), Some(0), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
@@ -183,7 +181,7 @@ fn a_reader_that_does_not_read_does_not_keep_it_from_ending() {
     });
     // SAFETY: our own child.
     unsafe { libc::kill(pid.cast_signed(), libc::SIGINT) };
-    let (status, stderr) = end(&mut child);
+    let (status, stderr) = ended(&mut child);
     drop(unread);
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("was not read"), "{stderr}");

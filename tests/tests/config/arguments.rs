@@ -65,9 +65,7 @@ fn told(victim: &Program, configuration: &str, collector: &mut Collector) -> [St
     let address = http::address(&procmon).unwrap();
     let pid = format!("process_pid=\"{}\"", victim.pid());
     let page = http::wait_for_page(&address, "/metrics", |page| page.text().contains(&pid));
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = end(procmon);
     assert!(!output.stderr.contains(SECRET), "{}", output.stderr);
     let of_metric = |text: &str| text.contains("process.memory.usage");
     let otlp = collector.program().wait_for_stdout(SOON, of_metric);

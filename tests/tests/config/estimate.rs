@@ -44,9 +44,7 @@ fn the_estimate_is_what_a_collector_gets_of_the_same_processes() {
     if let Err(error) = got {
         panic!("{}\n{error:#}", estimate.stdout);
     }
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    end(procmon);
     let points = collector.points().unwrap();
     assert_eq!(ours(&points).len() as u64, series, "{}", estimate.stdout);
 }

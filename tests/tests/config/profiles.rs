@@ -54,9 +54,7 @@ fn run(collector: &Collector, profile: &str, file: Option<&Path>) -> (Had, Strin
     let points = collector
         .wait_for(SOON, |points| times(points) >= 3)
         .unwrap();
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = end(procmon);
     let ours = points.iter().filter(|point| point.pid() == pid);
     let had = Had {
         exported: ours.map(|point| point.metric.clone()).collect(),

@@ -53,13 +53,6 @@ fn wait_more(procmon: &Program, more: usize) -> Vec<Object> {
     wait_objects(procmon, before + more).split_off(before)
 }
 
-fn end(procmon: Program) -> String {
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    output.stderr
-}
-
 #[test]
 fn sighup_with_a_broken_file_keeps_the_old_configuration_and_says_so_and_counters_do_not_restart_on_a_good_one()
  {
@@ -240,7 +233,7 @@ fn enabled_false_attaches_and_exports_nothing_and_says_so_until_a_sighup_finds_t
     nothing(&procmon);
     folder.reload(&procmon, on, "watching pid", 2);
     wait_more(&procmon, 3);
-    let said = end(procmon);
+    let said = end(procmon).stderr;
     assert!(!said.contains("no eBPF"), "{said}");
 }
 

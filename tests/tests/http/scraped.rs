@@ -11,9 +11,14 @@ fn prometheus_scrapes_it_and_promql_returns_procs_rss() {
     victim.wait_ready(2).unwrap();
     let pid = victim.pid();
     wait_asleep(pid);
+    // Each begins to scrape after five seconds.
+    let mut scraped = Vec::new();
     for road in ROADS {
         let serving = Serving::start(run(&[&["--all"], road].concat()));
         let prometheus = need!(Prometheus::scraping(&serving.address, None).unwrap());
+        scraped.push((road, serving, prometheus));
+    }
+    for (road, _serving, prometheus) in scraped {
         let own = format!("{{process_pid=\"{pid}\"}}");
         let usage = format!("process_memory_usage_bytes{own}");
         let values = prometheus.wait_for(&usage, 1).unwrap();

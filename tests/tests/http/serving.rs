@@ -111,7 +111,8 @@ fn a_strange_host_header_is_refused() {
     ] {
         assert_eq!(status(bad), 421, "{bad}");
     }
-    let without = http::send(&serving.address, b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    let without = http::send(&serving.address, request).unwrap();
     assert_eq!(without.status, 400);
 }
 

@@ -25,7 +25,7 @@ fn a_user_is_let_in_with_the_right_password_only() {
     let listener = broker
         .listen_as(TOPIC, &["-u", "procmon", "-P", "geheim"])
         .unwrap();
-    for wrong in ["", ", username: procmon, password: falsch"] {
+    at_once(["", ", username: procmon, password: falsch"], |wrong| {
         let ended = once(&broker, &victim, wrong);
         assert!(ended.status.success(), "{ended:?}");
         assert!(ended.stderr.contains("refuses the connection"), "{ended:?}");
@@ -34,7 +34,7 @@ fn a_user_is_let_in_with_the_right_password_only() {
             "{ended:?}"
         );
         assert!(!ended.stderr.contains("falsch"), "{ended:?}");
-    }
+    });
     assert_eq!(listener.messages().unwrap(), []);
     let ended = once(&broker, &victim, ", username: procmon, password: geheim");
     assert!(!ended.stderr.contains("warning"), "{ended:?}");
@@ -60,13 +60,16 @@ fn the_password_is_shown_to_nobody() {
 
 #[test]
 fn tls_trusts_the_authority_given_and_shows_its_own_certificate() {
+    let mut brokers = Vec::new();
     for known_only in [false, true] {
         let doors = Doors {
             tls: true,
             known_only,
             ..Doors::default()
         };
-        let broker = need!(Broker::start(&doors).unwrap());
+        brokers.push((known_only, need!(Broker::start(&doors).unwrap())));
+    }
+    at_once(brokers, |(known_only, broker)| {
         let victim = Victim::held_before("").unwrap();
         let authority = broker.authority().display().to_string();
         let [certificate, key] = broker.client_pair().map(|path| path.display().to_string());
@@ -111,7 +114,7 @@ fn tls_trusts_the_authority_given_and_shows_its_own_certificate() {
         ));
         assert!(!ended.stderr.contains("warning"), "{ended:?}");
         listener.wait_for(|messages| messages.len() == 1).unwrap();
-    }
+    });
 }
 
 #[test]

@@ -28,9 +28,7 @@ fn a_collector_killed_under_load_and_started_again_has_every_tick_once_with_its_
     scene.receiver.stop();
     std::thread::sleep(AWAY);
     scene.receiver.start_again().unwrap();
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     scene.wait_ticks(3);
     let output = end(procmon);
     assert!(!output.stderr.contains("not delivered"), "{output:?}");
@@ -52,9 +50,7 @@ fn the_same_with_kill_9_of_procmon_in_the_middle() {
     let procmon = scene.procmon(INTERVAL).start().unwrap();
     scene.wait_ticks(4);
     scene.receiver.start_again().unwrap();
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     scene.wait_ticks(2);
     let output = end(procmon);
     assert!(output.stderr.contains("points of before"), "{output:?}");
@@ -120,9 +116,7 @@ fn a_batch_whose_answer_was_lost_is_sent_again_byte_for_byte_and_counted() {
         Arrived::of(&scene.receiver.bodies()).repeated > 1
     });
     scene.receiver.behave(Manner::Take);
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     scene.wait_ticks(2);
     end(procmon);
     // Which looks at each point of each body, and that repetitions are whole and counted.
@@ -172,9 +166,7 @@ fn a_collector_that_is_exhausted_for_ever_costs_the_oldest_which_are_counted() {
         .sum();
     assert!(size < 66 << 10, "{size}");
     scene.receiver.behave(Manner::Take);
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     scene.wait_ticks(10);
     end(procmon);
     let arrived = Arrived::of(&scene.receiver.bodies());
@@ -222,9 +214,7 @@ fn ten_minutes_of_200_processes_fit_in_20_mb_of_spool_and_32_mib_of_memory() {
     let away = peak(procmon.pid());
     assert!(spooled(&scene) >= 60);
     scene.receiver.start_again().unwrap();
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     wait_until("all has been sent", || spooled(&scene) == 0);
     let back = peak(procmon.pid());
     eprintln!("spool: {size} bytes; memory: {away} KiB in the outage, {back} KiB behind it");

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use procmon_tests::{Collector, Point, Procmon, Protocol, Victim, need, program::SOON};
+use procmon_tests::{
+    Collector, Point, Procmon, Protocol, Victim, need, program::SOON, watching::end,
+};
 
 use crate::{
     checks::{assert_catalogue, assert_counts, assert_resource, has_acted, values},
@@ -38,9 +40,7 @@ fn assert_a_collector_sees_it(collector: &Collector, protocol: Protocol, typed: 
     assert_counts(&points, first, 1.0);
     assert_counts(&points, second, 0.0);
 
-    scene.procmon.signal(libc::SIGINT).unwrap();
-    let output = scene.procmon.wait(SOON).unwrap();
-    assert!(output.status.success(), "{output:?}");
+    end(scene.procmon);
 }
 
 #[test]
@@ -148,9 +148,7 @@ fn an_absent_collector_does_not_stop_the_run_and_is_named_at_its_end() {
         .unwrap();
     std::thread::sleep(Duration::from_secs(1));
     assert!(procmon.is_running(), "{}", procmon.stderr());
-    procmon.signal(libc::SIGINT).unwrap();
-    let output = procmon.wait(SOON).unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let output = end(procmon);
     assert!(
         output.stderr.contains(&address),
         "stderr does not say what was not delivered: {}",

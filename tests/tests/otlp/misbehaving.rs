@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use procmon_tests::{Procmon, receiver::Manner};
+use procmon_tests::{Procmon, receiver::Manner, watching::at_once};
 
 use crate::outage::*;
 
@@ -50,7 +50,8 @@ fn over_grpc(procmon: Procmon) -> Procmon {
 
 #[test]
 fn over_grpc_garbage_silence_and_a_trickle_lose_nothing_either() {
-    for manner in [Manner::Garbage, Manner::Silent, Manner::Trickle] {
+    let manners = [Manner::Garbage, Manner::Silent, Manner::Trickle];
+    at_once(manners, |manner| {
         let scene = Outage::with(3);
         scene.receiver.behave(manner);
         let procmon = over_grpc(scene.procmon(INTERVAL)).start().unwrap();
@@ -63,5 +64,5 @@ fn over_grpc_garbage_silence_and_a_trickle_lose_nothing_either() {
         scene.wait_ticks(2);
         end(procmon);
         scene.assert_all_arrived();
-    }
+    });
 }

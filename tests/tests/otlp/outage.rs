@@ -84,7 +84,10 @@ impl Outage {
     pub fn ticks(&self) -> BTreeSet<u64> {
         let text = std::fs::read_to_string(self.truth()).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        let objects = jsonl::parse(whole).unwrap();
+        // It is asked for many times a second, and the objects of the others are many.
+        let own = format!("\"pid\":{},", std::process::id());
+        let own: Vec<&str> = whole.lines().filter(|line| line.contains(&own)).collect();
+        let objects = jsonl::parse(&own.join("\n")).unwrap();
         let own = objects.iter().filter(|o| o.pid == std::process::id());
         own.map(|object| {
             let at = object.json["timestamp"].as_str().unwrap();
@@ -145,6 +148,13 @@ impl Outage {
             arrived.repeated
         );
     }
+}
+
+/// Waits until the receiver answers again, as procmon says.
+pub fn wait_answered(procmon: &Program) {
+    procmon
+        .wait_for_stderr(SOON, |text| text.contains("answers again"))
+        .unwrap();
 }
 
 /// Ends a procmon, which delivers what it can; what it said.

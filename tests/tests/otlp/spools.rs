@@ -162,9 +162,7 @@ fn a_disk_without_room_is_said_once_and_batches_wait_in_memory_until_it_has_some
         .unwrap();
     scene.wait_ticks(2);
     scene.receiver.start_again().unwrap();
-    procmon
-        .wait_for_stderr(SOON, |text| text.contains("answers again"))
-        .unwrap();
+    wait_answered(&procmon);
     scene.wait_ticks(2);
     let output = end(procmon);
     let said = output.stderr.matches("cannot write to the spool").count();

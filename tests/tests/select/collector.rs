@@ -39,7 +39,6 @@ fn what_a_named_group_matched_is_an_attribute_and_the_command_line_is_not_told()
         ours.iter()
             .any(|point| point.metric == "procmon.file_descriptor.limit")
     );
-    procmon.signal(libc::SIGINT).unwrap();
-    assert!(procmon.wait(SOON).unwrap().status.success());
+    end(procmon);
     finish(victim);
 }

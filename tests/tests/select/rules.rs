@@ -117,6 +117,5 @@ fn rules_of_a_configuration_file_name_processes_to_a_collector() {
     };
     assert!(limit(pids[0]) > 0);
     assert_eq!(limit(pids[1]), 0);
-    procmon.signal(libc::SIGINT).unwrap();
-    assert!(procmon.wait(SOON).unwrap().status.success());
+    end(procmon);
 }

@@ -1,16 +1,16 @@
-//! The tests under other kernels: `cargo xtask vmtest`, counted.
+//! The tests under other kernels: `cargo xtask vmtest`, counted; and meanwhile those of the runner.
 
 use std::{
     fs,
     num::NonZero,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Command,
+    sync::{Mutex, mpsc},
     thread,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
-use super::{heading, tally::Tally};
+use super::{ended::Ended, heading, runner, tally::Tally};
 use crate::{shell, vm, workspace};
 
 /// Boots every machine that can be had, as many at once as there are CPUs; for the others it says
@@ -26,34 +26,51 @@ pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()>
             shell::say(&format!("no tests under {guest}: {reason}"));
             tally.skip(format!("SKIPPED {guest}: {reason}"));
         } else if let Err(error) = vm::build(guest.arch) {
-            tally.fail(format!("{guest}: {error:#}"));
+            tally.promise(&guest.to_string(), Err(error));
         } else {
             guests.push(guest);
         }
     }
     let cpus = thread::available_parallelism().map_or(1, NonZero::get);
-    for batch in guests.chunks(cpus) {
-        let machines: Result<Vec<_>> = batch
-            .iter()
-            .map(|guest| Machine::start(*guest, filter))
-            .collect();
-        for mut machine in machines? {
-            machine.watch(tally)?;
+    let waiting = Mutex::new(guests.into_iter());
+    let next = || waiting.lock().ok()?.next();
+    let (sender, machines) = mpsc::channel();
+    thread::scope(|scope| {
+        let runner = scope.spawn(|| runner::tests(filter, no_vm));
+        for _ in 0..cpus {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                while let Some(guest) = next() {
+                    // Who would receive it has gone with an error of its own.
+                    let _ = sender.send((guest, Machine::run(guest, filter)));
+                }
+            });
         }
-    }
-    Ok(())
+        drop(sender);
+        for (guest, machine) in machines {
+            heading(&guest.to_string());
+            let machine = machine?;
+            println!("{}", machine.wrote);
+            tally.take(&guest.to_string(), machine.ended);
+            tally.take_skipped(machine.skipped);
+        }
+        let runner = runner.join().map_err(|_| anyhow!("its tests panicked"))?;
+        runner::count(runner, tally);
+        Ok(())
+    })
 }
 
-/// A started `cargo xtask vmtest`.
+/// A `cargo xtask vmtest` that has ended.
 struct Machine {
-    title: String,
-    command: Child,
-    /// The file in which it lists skipped tests.
-    skipped: PathBuf,
+    /// Its stdout: those that run at the same time do not mix theirs.
+    wrote: String,
+    ended: Ended,
+    /// The tests that it skipped.
+    skipped: Vec<String>,
 }
 
 impl Machine {
-    fn start(guest: vm::Guest, filter: Option<&str>) -> Result<Self> {
+    fn run(guest: vm::Guest, filter: Option<&str>) -> Result<Self> {
         let file = format!("target/skipped-tests-{}.txt", guest.slug());
         let skipped = workspace::root().join(file);
         fs::write(&skipped, "").with_context(|| format!("cannot write {}", skipped.display()))?;
@@ -61,33 +78,21 @@ impl Machine {
         command
             .args(["vmtest", "--no-build"])
             .args(guest.arguments())
-            .env(vm::SKIP_LOG, &skipped)
-            .stdout(Stdio::piped());
+            .env(vm::SKIP_LOG, &skipped);
         if let Some(filter) = filter {
             command.args(["--filter", filter]);
         }
+        let mut wrote = String::new();
+        let ended = Ended::of(&mut command, |line| {
+            wrote += line;
+            wrote.push('\n');
+        })?;
+        let skipped = fs::read_to_string(&skipped)
+            .with_context(|| format!("cannot read {}", skipped.display()))?;
         Ok(Self {
-            title: guest.to_string(),
-            command: command
-                .spawn()
-                .with_context(|| format!("cannot run {}", shell::line(&command)))?,
-            skipped,
+            wrote,
+            ended,
+            skipped: skipped.lines().map(str::to_owned).collect(),
         })
-    }
-
-    fn watch(&mut self, tally: &mut Tally) -> Result<()> {
-        heading(&self.title);
-        tally.watch_tests(&self.title, &mut self.command)?;
-        let skipped = fs::read_to_string(&self.skipped)
-            .with_context(|| format!("cannot read {}", self.skipped.display()))?;
-        tally.take_skipped(skipped.lines().map(str::to_owned).collect());
-        Ok(())
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // It ends by itself, at its time-out at the latest; killed it would leave qemu behind.
-        let _ = self.command.wait();
     }
 }

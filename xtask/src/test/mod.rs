@@ -1,22 +1,21 @@
 //! `cargo xtask test`: everything, in the order in which failures are cheapest to find.
 
+mod ended;
 mod fresh;
 mod kernels;
+mod libtest;
 mod privileged;
 mod runner;
 mod tally;
 mod unprivileged;
 
-use std::{
-    process::{Command, ExitCode},
-    time::Instant,
-};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
 pub use self::privileged::build as binaries;
 use self::tally::Tally;
-use crate::{build, shell, target::Target};
+use crate::{build, target::Target};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -40,7 +39,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     unprivileged::tests(filter, &mut tally)?;
     privileged::tests(filter, &mut tally)?;
     kernels::tests(filter, options.no_vm, &mut tally)?;
-    runner::tests(filter, options.no_vm, &mut tally)?;
     if filter.is_none() {
         fresh::tests(&mut tally)?;
     }
@@ -50,21 +48,4 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Begins a step, visibly.
 fn heading(title: &str) {
     eprintln!("\n=== {title}");
-}
-
-/// Runs a check that either holds or does not: one test of the total.
-fn check(title: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
-    heading(title);
-    let begun = Instant::now();
-    match shell::run(command) {
-        Ok(()) => {
-            shell::say(&format!(
-                "{title}: ok, {:.1} s",
-                begun.elapsed().as_secs_f64()
-            ));
-            tally.passed += 1;
-        }
-        Err(error) => tally.fail(format!("{title}: {error:#}")),
-    }
-    Ok(())
 }

@@ -40,7 +40,7 @@ pub fn tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
             // The name of a binary stands for all its tests.
             .args(filter.filter(|filter| !name.contains(*filter)))
             .current_dir(workspace::root().join("tests"));
-        tally.run_tests(name, &mut command)?;
+        tally.run_tests(&format!("host: {name}"), &mut command)?;
         let skipped =
             fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))?;
         tally.take_skipped(skipped.lines().map(str::to_owned).collect());

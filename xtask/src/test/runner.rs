@@ -13,25 +13,41 @@ use crate::vm;
 const PANICS: &str = "vmtest_says_that_a_kernel_panics_and_fails";
 const HANGS: &str = "vmtest_gives_a_machine_that_hangs_up_and_fails";
 
-/// Boots one machine for each, unless there is none.
-pub fn tests(filter: Option<&str>, no_vm: bool, tally: &mut Tally) -> Result<()> {
-    heading("the runner of machines");
+/// How a test went.
+pub enum Went {
+    /// It could not be run, and why.
+    Skipped(String),
+    /// Whether what it promises holds.
+    Ran(Result<()>),
+}
+
+/// Boots one machine for each test, unless there is none. They mostly wait.
+pub fn tests(filter: Option<&str>, no_vm: bool) -> Vec<(&'static str, Went)> {
     let guest = vm::Guest::default();
     let unavailable = match vm::prepare(guest) {
         _ if no_vm => Some("--no-vm was given".to_owned()),
         Ok(_) => None,
         Err(reason) => Some(format!("{reason:#}").replace('\n', " ")),
     };
-    for (test, holds) in [(PANICS, panics as fn(vm::Guest) -> _), (HANGS, hangs)] {
-        if filter.is_some_and(|filter| !test.contains(filter)) {
-            continue;
-        }
-        match unavailable.as_ref() {
-            Some(reason) => tally.skip(format!("SKIPPED {test}: {reason}")),
-            None => tally.promise(test, holds(guest)),
+    let tests = [(PANICS, panics as fn(vm::Guest) -> _), (HANGS, hangs)];
+    let wanted = |test: &str| filter.is_none_or(|filter| test.contains(filter));
+    let went = |holds: fn(vm::Guest) -> _| match &unavailable {
+        Some(reason) => Went::Skipped(reason.clone()),
+        None => Went::Ran(holds(guest)),
+    };
+    let wanted = tests.into_iter().filter(|(test, _)| wanted(test));
+    wanted.map(|(test, holds)| (test, went(holds))).collect()
+}
+
+/// Counts them.
+pub fn count(tests: Vec<(&str, Went)>, tally: &mut Tally) {
+    heading("the runner of machines");
+    for (test, went) in tests {
+        match went {
+            Went::Skipped(reason) => tally.skip(format!("SKIPPED {test}: {reason}")),
+            Went::Ran(holds) => tally.promise(test, holds),
         }
     }
-    Ok(())
 }
 
 fn panics(guest: vm::Guest) -> Result<()> {

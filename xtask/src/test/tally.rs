@@ -1,12 +1,16 @@
-//! Counting what passed, over all of libtest's summaries.
+//! Counting what passed, and telling at the end what did not.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
+    time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
+use super::{
+    ended::{Ended, ended},
+    libtest::shortened,
+};
 use crate::shell;
 
 /// The total.
@@ -15,24 +19,24 @@ pub struct Tally {
     /// Tests and checks that passed.
     pub passed: usize,
     failed: usize,
-    failures: Vec<String>,
+    failures: Vec<Failed>,
     /// Reasons, each for the number of tests it kept from running.
     skipped: Vec<String>,
 }
 
-/// One `test result:` line.
-#[derive(Debug, Default, PartialEq)]
-struct Summary {
-    passed: usize,
-    failed: usize,
+/// What is told again at the end, where nobody has to look for it.
+struct Failed {
+    /// Where it ran, and its name.
+    what: String,
+    story: Vec<String>,
 }
 
 impl Tally {
-    /// Notes a failure that libtest does not know of.
-    pub fn fail(&mut self, what: String) {
+    /// Notes a failure that libtest does not know of, with what was said of it.
+    pub fn fail(&mut self, what: String, story: Vec<String>) {
         eprintln!("FAILED {what}");
         self.failed += 1;
-        self.failures.push(what);
+        self.failures.push(Failed { what, story });
     }
 
     /// Counts a test of our own.
@@ -42,7 +46,7 @@ impl Tally {
                 println!("test {test} ... ok");
                 self.passed += 1;
             }
-            Err(error) => self.fail(format!("{test}: {error:#}")),
+            Err(error) => self.fail(test.to_owned(), lines(&format!("{error:#}"))),
         }
     }
 
@@ -57,117 +61,156 @@ impl Tally {
         self.skipped.push(what);
     }
 
-    /// Runs a program made of libtest's tests, shows what it writes and adds its summaries up.
-    pub fn run_tests(&mut self, title: &str, command: &mut Command) -> Result<()> {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", shell::line(command)))?;
-        self.watch_tests(title, &mut child)
-    }
-
-    /// The same for one that runs already, its stdout piped to us.
-    pub fn watch_tests(&mut self, title: &str, child: &mut Child) -> Result<()> {
-        let stdout = child.stdout.take().context("the tests have no stdout")?;
-        let mut failed = 0;
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.with_context(|| format!("cannot read from {title}"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            if let Some(summary) = summary(&line) {
-                self.passed += summary.passed;
-                failed += summary.failed;
-            } else if let Some((name, outcome)) = outcome(&line) {
-                match outcome {
-                    "FAILED" => self.failures.push(format!("{title}: {name}")),
-                    _ if outcome.starts_with("ignored") => {
-                        self.skipped
-                            .push(format!("SKIPPED {title}: {name}: {outcome}"));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        self.failed += failed;
-        let status = child
-            .wait()
-            .with_context(|| format!("cannot wait for {title}"))?;
-        if !status.success() && failed == 0 {
-            self.fail(format!("{title}: ended with {status}"));
+    /// Runs a check that either holds or does not: one test of the total.
+    pub fn check(&mut self, title: &str, command: &mut Command) -> Result<()> {
+        let begun = Instant::now();
+        let (status, said) = ended(command)?;
+        if status.success() {
+            let seconds = begun.elapsed().as_secs_f64();
+            shell::say(&format!("{title}: ok, {seconds:.1} s"));
+            self.passed += 1;
+        } else {
+            let what = format!("{title}: {} ended with {status}", shell::line(command));
+            self.fail(what, said);
         }
         Ok(())
     }
 
-    /// Lists what failed and what was skipped; the total is the last line.
+    /// Runs a program made of libtest's tests, shows what it writes and adds its summaries up.
+    pub fn run_tests(&mut self, place: &str, command: &mut Command) -> Result<()> {
+        let ended = Ended::of(command, |line| println!("{line}"))?;
+        self.take(place, ended);
+        Ok(())
+    }
+
+    /// Adds what a program made of libtest's tests told, which ran there.
+    pub fn take(&mut self, place: &str, ended: Ended) {
+        let Ended { told, status, said } = ended;
+        if !status.success() && told.failed == 0 {
+            self.fail(format!("{place}: ended with {status}"), said);
+        }
+        self.passed += told.passed;
+        self.failed += told.failed;
+        let skipped = told.ignored.iter();
+        self.skipped
+            .extend(skipped.map(|ignored| format!("SKIPPED {place}: {ignored}")));
+        let failures = told.failures.into_iter();
+        self.failures.extend(failures.map(|failure| Failed {
+            what: format!("{place}: {}", failure.test),
+            story: failure.story,
+        }));
+    }
+
+    /// Lists what was skipped, then what failed with what is known of it; the total is the last line.
     pub fn report(&self) -> ExitCode {
-        println!();
-        for skipped in &self.skipped {
-            println!("{skipped}");
-        }
-        for failure in &self.failures {
-            println!("FAILED {failure}");
-        }
-        println!(
-            "{} passed, {} failed, {} skipped",
-            self.passed,
-            self.failed,
-            self.skipped.len()
-        );
+        print!("{}", self.text());
         if self.failed == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         }
     }
-}
 
-/// Reads `test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; ...`.
-fn summary(line: &str) -> Option<Summary> {
-    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let mut summary = Summary::default();
-    for part in counts.split(';') {
-        let Some((number, what)) = part.trim().split_once(' ') else {
-            continue;
-        };
-        let Ok(number) = number.parse() else { continue };
-        match what {
-            "passed" => summary.passed = number,
-            "failed" => summary.failed = number,
-            _ => {}
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if !self.skipped.is_empty() {
+            text.push('\n');
         }
+        for skipped in &self.skipped {
+            text += &format!("{skipped}\n");
+        }
+        for failure in &self.failures {
+            text += &format!("\nFAILED {}\n", failure.what);
+            for line in shortened(&failure.story) {
+                text += format!("    {line}").trim_end();
+                text.push('\n');
+            }
+        }
+        text + &format!(
+            "\n{} passed, {} failed, {} skipped\n",
+            self.passed,
+            self.failed,
+            self.skipped.len()
+        )
     }
-    Some(summary)
 }
 
-/// Reads `test some::name ... ok`; the outcome may be followed by a reason.
-fn outcome(line: &str) -> Option<(&str, &str)> {
-    line.strip_prefix("test ")?.rsplit_once(" ... ")
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TOLD: &str = "\
+test a::bad ... FAILED
+test c::slow ... ignored, slow
+
+failures:
+
+---- a::bad stdout ----
+
+thread 'a::bad' (12) panicked at a.rs:3:5:
+assertion failed: 1 == 2
+
+
+failures:
+    a::bad
+
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out
+";
+
     #[test]
-    fn summaries_of_libtest_are_read() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.01s";
-        assert_eq!(
-            summary(line),
-            Some(Summary {
-                passed: 12,
-                failed: 3
-            })
-        );
-        assert_eq!(summary("test x ... ok"), None);
+    fn a_failed_test_is_told_after_the_skipped_with_place_name_and_panic() {
+        let mut tally = Tally::default();
+        let mut tests = Command::new("printf");
+        tests.args(["%s", TOLD]);
+        tally.run_tests("Linux 6.1 arm64", &mut tests).unwrap();
+        tally.promise("it_holds", Err(anyhow::anyhow!("it does\nnot")));
+        tally.skip("SKIPPED one: no root".to_owned());
+        let wanted = "
+SKIPPED Linux 6.1 arm64: c::slow: ignored, slow
+SKIPPED one: no root
+
+FAILED Linux 6.1 arm64: a::bad
+    thread 'a::bad' (12) panicked at a.rs:3:5:
+    assertion failed: 1 == 2
+
+FAILED it_holds
+    it does
+    not
+
+1 passed, 2 failed, 2 skipped
+";
+        assert_eq!(tally.text(), wanted);
     }
 
     #[test]
-    fn outcomes_of_libtest_are_read() {
-        assert_eq!(outcome("test a::b ... FAILED"), Some(("a::b", "FAILED")));
-        assert_eq!(
-            outcome("test a::b ... ignored, slow"),
-            Some(("a::b", "ignored, slow"))
-        );
-        assert_eq!(outcome("running 3 tests"), None);
+    fn a_program_that_ends_without_a_summary_is_told_with_its_last_words() {
+        let mut tally = Tally::default();
+        let mut crash = Command::new("sh");
+        crash.args(["-c", "echo no kernel >&2; exit 3"]);
+        tally.run_tests("Linux 6.1 amd64", &mut crash).unwrap();
+        let wanted = "
+FAILED Linux 6.1 amd64: ended with exit status: 3
+    no kernel
+
+0 passed, 1 failed, 0 skipped
+";
+        assert_eq!(tally.text(), wanted);
+    }
+
+    #[test]
+    fn a_check_that_fails_is_told_with_what_it_said() {
+        let mut tally = Tally::default();
+        tally
+            .check("lints", Command::new("sh").args(["-c", "true"]))
+            .unwrap();
+        let mut fails = Command::new("sh");
+        fails.args(["-c", "echo unused >&2; exit 1"]);
+        tally.check("lints", &mut fails).unwrap();
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+        assert_eq!(tally.failures[0].story, ["unused"]);
     }
 }

@@ -1,8 +1,10 @@
 //! What needs no root: the checks of the source, and the unit tests.
 
+use std::process::Command;
+
 use anyhow::Result;
 
-use super::{check, heading, tally::Tally};
+use super::{heading, tally::Tally};
 use crate::workspace;
 
 /// Everything but the kernel half, which builds for its own target only.
@@ -10,11 +12,9 @@ const HOST_PACKAGES: &[&str] = &["procmon-common", "procmon-user", "procmon-test
 
 /// Format, lints, and the generated documents.
 pub fn checks(tally: &mut Tally) -> Result<()> {
-    check(
-        "format",
-        workspace::cargo().args(["fmt", "--all", "--check"]),
-        tally,
-    )?;
+    let mut format = workspace::cargo();
+    format.args(["fmt", "--all", "--check"]);
+    check("format", &mut format, tally)?;
     let mut clippy = workspace::cargo();
     clippy.arg("clippy");
     for package in HOST_PACKAGES {
@@ -22,8 +22,14 @@ pub fn checks(tally: &mut Tally) -> Result<()> {
     }
     clippy.args(["--all-targets", "--quiet", "--", "--deny=warnings"]);
     check("lints", &mut clippy, tally)?;
-    let mut docs = std::process::Command::new(std::env::current_exe()?);
+    let mut docs = Command::new(std::env::current_exe()?);
     check("generated documents", docs.args(["docs", "--check"]), tally)
+}
+
+/// One of them, under a heading.
+fn check(title: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
+    heading(title);
+    tally.check(title, command)
 }
 
 /// The unit tests of every package that the host builds.
@@ -37,5 +43,5 @@ pub fn tests(filter: Option<&str>, tally: &mut Tally) -> Result<()> {
     }
     cargo.args(["--lib", "--bins"]);
     cargo.arg("--").args(filter);
-    tally.run_tests("unit tests", &mut cargo)
+    tally.run_tests("host: unit tests", &mut cargo)
 }
