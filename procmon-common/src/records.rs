@@ -57,6 +57,11 @@ pub struct ProcessEntry {
     pub since_ns: u64,
     /// When it ended, ns of CLOCK_BOOTTIME; 0 while it lives.
     pub exit_ns: u64,
+    /// When it last executed a program, ns of CLOCK_BOOTTIME; 0 if it has not.
+    pub exec_ns: u64,
+    /// When it was last chosen to be killed for want of memory, ns of
+    /// CLOCK_BOOTTIME; 0 if it was not.
+    pub oom_ns: u64,
     /// Threads that will switch out for the last time.
     pub threads: u64,
     /// The program break as last seen; 0 when unknown.

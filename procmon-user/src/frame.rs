@@ -33,6 +33,15 @@ pub struct Frame {
     pub agent: Arc<AgentHealth>,
 }
 
+impl Frame {
+    /// A time of CLOCK_BOOTTIME as Unix time, by the clock as it is at this tick:
+    /// as the ends of processes are told.
+    pub fn unix_ns(&self, boot_ns: u64) -> u64 {
+        self.at_unix_ns
+            .saturating_sub(self.at_boot_ns.saturating_sub(boot_ns))
+    }
+}
+
 /// The host's totals. Sizes in bytes, times in ns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Host {

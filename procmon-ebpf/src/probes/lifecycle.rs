@@ -98,6 +98,7 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
             }
             process::identify_program(entry, task, load(task, Field::TaskMm));
             count::add(entry, Counter::Execs, 1);
+            (*entry).exec_ns = bpf_ktime_get_boot_ns();
         }
     }
     0
@@ -123,7 +124,10 @@ pub fn oom_kill(ctx: TracePointContext) -> u32 {
         Some(entry) => {
             count::add(entry, Counter::OomKills, 1);
             // SAFETY: a map value.
-            unsafe { (*entry).held = held };
+            unsafe {
+                (*entry).held = held;
+                (*entry).oom_ns = bpf_ktime_get_boot_ns();
+            }
         }
         None => {
             let _ = HELD.insert(victim, held, u64::from(BPF_ANY));

@@ -11,6 +11,7 @@ use crate::analysis::Rates;
 use crate::analysis::history::HistoryHealth;
 use crate::collector::{CollectError, Collector, Missed, Selection};
 use crate::config::Config;
+use crate::export::otlp::Signal;
 use crate::metrics::agent::AGENT;
 use crate::metrics::{AgentReading, ExporterHealth, Points, Value, host};
 use crate::shape::{Shaper, View};
@@ -54,7 +55,8 @@ fn section(
     let interval = config.interval.0;
     let kept = config.history.settings().is_kept(config.publishes());
     let processes = Cost::of(view.series(), interval);
-    let others = Cost::of(others(&view, kept), telemetry::interval(interval));
+    let traced = !config.export.otlp.traces.is_empty();
+    let others = Cost::of(others(&view, kept, traced), telemetry::interval(interval));
     let busy = Cost::of(view.series_of_the_busy(), interval);
     let live = view.frame.processes.len();
     let own = view.own_series().count();
@@ -152,20 +154,26 @@ fn look(config: &Config, selection: Selection) -> Result<(View, Option<String>),
     Ok((view?, why))
 }
 
-/// The series of the host and of procmon itself, which may keep a history.
-fn others(view: &View, history: bool) -> u64 {
+/// The series of the host and of procmon itself, which may keep a history and
+/// send traces.
+fn others(view: &View, history: bool, traced: bool) -> u64 {
     let mut count = Count(0);
     for row in host::rows() {
         (row.read)(&view.frame.host, &mut count);
     }
-    let exporter = ExporterHealth {
-        exporter: "otlp",
+    let exporters = Signal::ALL.map(|signal| ExporterHealth {
+        exporter: signal.exporter(),
         ..ExporterHealth::default()
+    });
+    // Traces only where some are asked for.
+    let exporters = match traced {
+        true => &exporters[..],
+        false => &exporters[..2],
     };
     let loops = ["collect", "otlp"].map(|name| (name, Duration::ZERO));
     let reading = AgentReading {
         health: &view.frame.agent,
-        exporters: &[exporter],
+        exporters,
         series_folded: view.series_folded(),
         loops: &loops,
         history: history.then(HistoryHealth::default),

@@ -65,7 +65,10 @@ pub fn exec(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     }
     let http = serving::of_flag(&loaded).map_err(as_own)?;
     let plan = Plan::new(&args.common, &loaded, false)?;
-    let plan = plan.without_default_report(export).serving(http);
+    let plan = plan
+        .without_default_report(export)
+        .serving(http)
+        .saying(&loaded, logs);
     if let Some(url) = plan.url() {
         info!("{url}/metrics");
     }

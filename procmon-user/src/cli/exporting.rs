@@ -11,7 +11,8 @@ use crate::metrics::ExporterHealth;
 pub struct Exporting(Arc<Mutex<Vec<Exporter>>>);
 
 struct Exporter {
-    consumer: ConsumerHealth,
+    /// What it consumes; `None`: another one counts that.
+    consumer: Option<ConsumerHealth>,
     /// What it tells itself.
     own: Box<dyn Fn() -> ExporterHealth + Send>,
 }
@@ -38,7 +39,15 @@ impl Exporting {
         consumer: ConsumerHealth,
         own: impl Fn() -> ExporterHealth + Send + 'static,
     ) {
-        let own = Box::new(own);
+        self.push(Some(consumer), Box::new(own));
+    }
+
+    /// One more, which has its views from one that is there already.
+    pub fn add_beside(&self, own: impl Fn() -> ExporterHealth + Send + 'static) {
+        self.push(None, Box::new(own));
+    }
+
+    fn push(&self, consumer: Option<ConsumerHealth>, own: Box<dyn Fn() -> ExporterHealth + Send>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(Exporter { consumer, own });
     }
@@ -47,7 +56,10 @@ impl Exporting {
     pub fn get(&self) -> Vec<ExporterHealth> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let health = |exporter: &Exporter| ExporterHealth {
-            frames_dropped: exporter.consumer.dropped(),
+            frames_dropped: exporter
+                .consumer
+                .as_ref()
+                .map_or(0, ConsumerHealth::dropped),
             ..(exporter.own)()
         };
         all.iter().map(health).collect()

@@ -1,4 +1,5 @@
-//! procmon's own words: on stderr, and in a file if one is configured.
+//! procmon's own words: on stderr, and in a file or by OTLP if that is
+//! configured.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use env_logger::{Builder, Logger};
-use log::{Level, LevelFilter, Log, Metadata, Record, warn};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::failure::Failure;
-use crate::config::{Levels, Loaded, Logging};
+use crate::config::{Levels, Loaded};
+use crate::export::otlp::{OwnLog, Said};
 use crate::export::report::printable;
 use crate::export::sink::{Place, Sink, SinkError};
+use crate::proc::clock::now_unix_ns;
 
 /// The variable that sets how much is said: error, warn, info (the default),
 /// debug or trace, also by module as env_logger has it. It beats the file.
@@ -29,6 +32,8 @@ pub struct Logs(Arc<Targets>);
 struct Targets {
     stderr: RwLock<Logger>,
     file: Mutex<Option<Sink>>,
+    /// What is sent by OTLP.
+    own: Mutex<Option<OwnLog>>,
 }
 
 impl Logs {
@@ -38,6 +43,7 @@ impl Logs {
         let targets = Arc::new(Targets {
             stderr: RwLock::new(logger(&Levels::default())),
             file: Mutex::new(None),
+            own: Mutex::new(None),
         });
         let logs = Self(Arc::clone(&targets));
         // Nobody else has set one: this is the first that a command does.
@@ -61,10 +67,18 @@ impl Logs {
             )));
         }
         *lock(&self.0.file) = logging.place().map(open).transpose()?;
-        if logging.otlp_only {
-            warn_of_missing_logs(logging);
-        }
+        *lock(&self.0.own) = logging.goes_to_otlp().then(OwnLog::default);
         Ok(())
+    }
+
+    /// What is to be sent by OTLP, if that is configured.
+    pub fn own(&self) -> Option<OwnLog> {
+        lock(&self.0.own).clone()
+    }
+
+    /// Nobody sends it.
+    pub fn forget_own(&self) {
+        *lock(&self.0.own) = None;
     }
 
     fn set_levels(&self, levels: &Levels) {
@@ -76,14 +90,6 @@ impl Logs {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = logger;
     }
-}
-
-fn warn_of_missing_logs(logging: &Logging) {
-    let file = match &logging.file {
-        Some(file) => format!("nothing is written to {file}, and "),
-        None => String::new(),
-    };
-    warn!("logging.otlp_only: {file}this version sends no logs by OTLP: they stand here alone");
 }
 
 fn open(place: Place) -> Result<Sink, SinkError> {
@@ -109,6 +115,16 @@ impl Log for Shared {
             return;
         }
         stderr.log(record);
+        if let Some(own) = &*lock(&self.0.own)
+            && OwnLog::takes(record.target())
+        {
+            own.say(Said {
+                at_unix_ns: now_unix_ns(),
+                level: record.level(),
+                part: part(record.target()).into_owned(),
+                words: words(record),
+            });
+        }
         if let Some(sink) = &mut *lock(&self.0.file) {
             write_line(sink.begin_record(), record);
             sink.end_record();

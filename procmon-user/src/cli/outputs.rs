@@ -15,16 +15,15 @@ use tokio::time::timeout;
 use super::arguments::Common;
 use super::exporting::Exporting;
 use super::failure::Failure;
-use super::otlp::Otlp;
+use super::logging::Logs;
+use super::otlp::{Otlp, OtlpPlan};
 use super::serving;
 use crate::agent::{self, Analysis, Consumer, Keeper, Views};
 use crate::analysis::History;
 use crate::config::{Config, Export, FolderPath, Loaded};
 use crate::export::jsonl::Jsonl;
 use crate::export::mqtt::{self, BrokerUrl, MqttExporter};
-use crate::export::otlp::{
-    HostIdentity, SHUTDOWN_DEADLINE, Settings, SettingsError, SpoolSettings,
-};
+use crate::export::otlp::{HostIdentity, SHUTDOWN_DEADLINE};
 use crate::export::report::Report;
 use crate::export::sink::{Place, Sink, SinkError};
 use crate::http::{Bound, Server};
@@ -36,8 +35,7 @@ use crate::shape::Shaper;
 pub struct Plan {
     report: Option<Place>,
     jsonl: Option<Place>,
-    otlp: Option<Settings>,
-    spool: Option<SpoolSettings>,
+    otlp: Option<OtlpPlan>,
     mqtt: Option<mqtt::Settings>,
     http: Option<Bound>,
     /// Nobody has to read it for procmon to go on, unless it was asked for.
@@ -50,16 +48,7 @@ impl Plan {
     /// for or stdout is a terminal; never report and JSON both.
     pub fn new(common: &Common, loaded: &Loaded, all: bool) -> Result<Self, Failure> {
         let export = &loaded.config.export;
-        let flag = common.otlp.as_ref().map(Option::as_deref);
-        let otlp =
-            Settings::from_environment(flag, &export.otlp).map_err(|error| SettingsError {
-                setting: loaded.named(&error.setting),
-                ..error
-            })?;
-        let otlp = otlp.map(|settings| Settings {
-            compat: loaded.config.compat.clone(),
-            ..settings
-        });
+        let otlp = OtlpPlan::new(common, loaded, all)?;
         let publishes = loaded.config.publishes();
         let mqtt = export.mqtt.resolve()?.filter(|_| publishes);
         let jsonl_on_stdout = export.jsonl.is_stdout();
@@ -83,7 +72,6 @@ impl Plan {
             report,
             jsonl: export.jsonl.place(),
             otlp,
-            spool: None,
             mqtt,
             http: None,
             http_is_asked_for,
@@ -99,10 +87,29 @@ impl Plan {
 
     /// Keeps what OTLP has to deliver in `state_dir`, if there is one.
     pub fn spooling(mut self, config: &Config) -> Self {
-        self.spool = config.state_dir.as_ref().map(|folder| SpoolSettings {
-            state_dir: folder.0.clone(),
-            max_size: config.export.otlp.spool.max_size.0,
-        });
+        if let Some(otlp) = &mut self.otlp {
+            otlp.keep_in(config);
+        }
+        self
+    }
+
+    /// Sends what procmon says by OTLP too, where that is asked for.
+    pub fn saying(mut self, loaded: &Loaded, logs: &Logs) -> Self {
+        let Some(own) = logs.own() else {
+            return self;
+        };
+        match &mut self.otlp {
+            Some(otlp) if otlp.signals.logs.is_some() => otlp.own = Some(own),
+            _ => {
+                logs.forget_own();
+                let key = loaded.config.logging.why_otlp();
+                warn!(
+                    "{}: no OTLP endpoint takes logs: what procmon says stands on stderr alone; \
+                     give one by --otlp or export.otlp.endpoint",
+                    loaded.named(key)
+                );
+            }
+        }
         self
     }
 
@@ -155,7 +162,8 @@ impl Plan {
 
     /// Where OTLP goes, if it does.
     pub fn endpoint(&self) -> Option<String> {
-        self.otlp.as_ref().map(|otlp| otlp.endpoint.to_string())
+        let mut each = self.otlp.as_ref()?.signals.each();
+        each.next().map(|settings| settings.endpoint.to_string())
     }
 }
 
@@ -248,23 +256,22 @@ impl Outputs {
             None => None,
         };
         let otlp = match plan.otlp {
-            Some(settings) => {
+            Some(otlp) => {
                 let heartbeats = views.heartbeats().clone();
                 let exporting_too = exporting.clone();
-                let otlp = Otlp::start(
-                    &settings,
-                    plan.spool.as_ref(),
-                    interval,
-                    runtime,
-                    exporting_too,
-                    heartbeats,
-                )?;
-                let health = otlp.health();
+                let otlp = Otlp::start(otlp, interval, runtime, exporting_too, heartbeats)?;
+                let mut each = otlp.health().into_iter();
+                let first = each.next();
                 let consumer = agent::spawn(views, "otlp", otlp, |otlp, view| {
                     otlp.consume(view);
                     ControlFlow::Continue(())
                 })?;
-                exporting.add_with(consumer.health(), move || health.get());
+                if let Some(health) = first {
+                    exporting.add_with(consumer.health(), move || health.get());
+                }
+                for health in each {
+                    exporting.add_beside(move || health.get());
+                }
                 Some(consumer)
             }
             None => None,

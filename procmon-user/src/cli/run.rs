@@ -75,7 +75,7 @@ pub fn run(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
         let mut hangups = Hangups::take()?;
         loop {
             let next = match loaded.config.is_enabled() {
-                true => watch(&args, &mut loaded, &mut hangups).await?,
+                true => watch(&args, &mut loaded, logs, &mut hangups).await?,
                 false => idle(&args, &mut loaded, &mut hangups).await?,
             };
             if next == Next::End {
@@ -145,7 +145,12 @@ async fn nothing_until_switched_on(
 
 /// Watches until the end, or until it is switched off, and delivers everything
 /// then.
-async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Result<Next, Failure> {
+async fn watch(
+    args: &Args,
+    loaded: &mut Loaded,
+    logs: &Logs,
+    hangups: &mut Hangups,
+) -> Result<Next, Failure> {
     let common = &args.common;
     let config = &loaded.config;
     let rules = config.rules();
@@ -153,6 +158,7 @@ async fn watch(args: &Args, loaded: &mut Loaded, hangups: &mut Hangups) -> Resul
     let plan = args.plan(loaded)?;
     let plan = plan
         .serving(serving::of_run(common, loaded)?)
+        .saying(loaded, logs)
         .spooling(config);
     let collect = config.collect();
     let kernel = common.kernel(loaded);

@@ -226,7 +226,8 @@ pub const KEYS: &[Key] = &[
     otlp!(
         endpoint,
         "ENDPOINT",
-        "The collector; OTLP goes out only when one is given. HTTP gets `/v1/metrics` behind it."
+        "The collector; OTLP goes out only when one is given. HTTP gets `/v1/metrics`, `/v1/logs` or \
+         `/v1/traces` behind it."
     )
     .wanted("a URL")
     .example("http://127.0.0.1:4317")
@@ -294,7 +295,7 @@ pub const KEYS: &[Key] = &[
     .example("base2_exponential_bucket_histogram"),
     key!(
         export.otlp.service_name,
-        "The `service.name` of procmon's own metrics and the host's; without it procmon."
+        "The `service.name` of procmon's own metrics and logs, and of the host's; without it procmon."
     )
     .standard(&["OTEL_SERVICE_NAME"])
     .wanted("a name")
@@ -313,9 +314,21 @@ pub const KEYS: &[Key] = &[
     )
     .example("true"),
     key!(
+        export.otlp.events,
+        "Send events of processes as logs: what they execute, how they end, and kills for want of \
+         memory. Without it they are sent of the processes that were asked for, but not with --all."
+    )
+    .example("true"),
+    key!(
+        export.otlp.traces,
+        "Send spans: `processes` are the lives of processes, each below its parent's; `agent` are \
+         procmon's own ticks, and batches that were tried again."
+    )
+    .example("[processes]"),
+    key!(
         export.otlp.spool.max_size,
-        "What waits for the collector in `state_dir` may take so much of the disk; past that the \
-         oldest is dropped, and counted."
+        "What waits for the collector in `state_dir` may take so much of the disk, metrics, logs \
+         and traces each; past that the oldest is dropped, and counted."
     ),
     key!(export.report.file, "Append the text report to this file.")
         .flag("--report")
@@ -391,9 +404,14 @@ pub const KEYS: &[Key] = &[
     key!(logging.max_size, MAX_SIZE),
     key!(logging.max_files, MAX_FILES),
     key!(
+        logging.otlp,
+        "Send what procmon says of itself by OTLP, as logs, too. What it says about that delivery \
+         stands on stderr alone."
+    ),
+    key!(
         logging.otlp_only,
-        "Write no log file, whatever `logging.file` says. This version sends no logs by OTLP: they \
-         stand on stderr alone."
+        "Send it by OTLP, and write no log file, whatever `logging.file` says. What is on stderr \
+         stays."
     ),
     key!(
         logging.levels,

@@ -23,7 +23,9 @@ pub struct Logging {
     pub max_size: Limit<FileSize>,
     /// How many that were put aside are kept.
     pub max_files: FilesKept,
-    /// Write no file, whatever is said of it.
+    /// Send it by OTLP, too.
+    pub otlp: bool,
+    /// Send it by OTLP, and write no file, whatever is said of it.
     pub otlp_only: bool,
     /// How much is said.
     pub levels: Levels,
@@ -35,6 +37,7 @@ impl Default for Logging {
             file: None,
             max_size: Limit(Some(FileSize(10 << 20))),
             max_files: FilesKept::default(),
+            otlp: false,
             otlp_only: false,
             levels: Levels::default(),
         }
@@ -42,6 +45,19 @@ impl Default for Logging {
 }
 
 impl Logging {
+    /// Whether it is sent by OTLP.
+    pub fn goes_to_otlp(&self) -> bool {
+        self.otlp || self.otlp_only
+    }
+
+    /// The key that says so.
+    pub fn why_otlp(&self) -> &'static str {
+        match self.otlp_only {
+            true => "logging.otlp_only",
+            false => "logging.otlp",
+        }
+    }
+
     /// Where the file is written, if one is.
     pub fn place(&self) -> Option<Place> {
         let file = self.file.as_ref().filter(|_| !self.otlp_only)?;

@@ -8,6 +8,7 @@ use super::keys::{KEYS, LATER};
 use super::*;
 use crate::export::mqtt::Qos;
 use crate::export::mqtt::settings::Waiting;
+use crate::export::otlp::Traced;
 use crate::export::otlp::spool::{SpoolKeys, SpoolSize};
 use crate::http::page::Part;
 use crate::metrics::compat::Compat;
@@ -106,13 +107,15 @@ fn every_key_of_a_file_is_taken_over() {
         \x20   service_name: watcher\n\
         \x20   resource_attributes: 'team=a'\n\
         \x20   service_instance: false\n\
+        \x20   events: false\n\
+        \x20   traces: [processes, agent]\n\
         \x20   spool: {max_size: 1GiB}\n\
         \x20 report: {file: r.log, max_size: 1MiB, max_age: 24h, max_files: 3}\n\
         \x20 jsonl: {file: '-', max_size: off}\n\
         \x20 mqtt: {url: 'mqtts://b', topic: 't/{client_id}', domain_id: d, channel_id: c,\n\
         \x20   client_id: p, username: u, password: w, qos: 0, retain: true, queue: 5,\n\
         \x20   certificate: ca, client_certificate: cc, client_key: ck}\n\
-         logging: {file: p.log, max_size: off, max_files: 0, otlp_only: true, \
+         logging: {file: p.log, max_size: off, max_files: 0, otlp: true, otlp_only: true, \
          levels: {default: DEBUG, kernel: trace}}\n\
          history: {retain: false, size: 1000, max_memory: 1MiB}\n\
          state_dir: /var/lib/procmon\n",
@@ -178,6 +181,8 @@ fn every_key_of_a_file_is_taken_over() {
                 service_name: text("watcher"),
                 resource_attributes: text("team=a"),
                 service_instance: Some(false),
+                events: Some(false),
+                traces: Traced::ALL.to_vec(),
                 spool: SpoolKeys {
                     max_size: SpoolSize(1 << 30),
                 },
@@ -212,6 +217,7 @@ fn every_key_of_a_file_is_taken_over() {
             file: Some(FilePath("p.log".into())),
             max_size: Limit(None),
             max_files: FilesKept(0),
+            otlp: true,
             otlp_only: true,
             levels: Levels {
                 default: Level(LevelFilter::Debug),

@@ -1,6 +1,7 @@
 //! From the kernel's records to a process's totals.
 
 use std::array;
+use std::num::NonZeroU64;
 
 use procmon_common::config::ABSENT;
 use procmon_common::probes::{Family, Hook};
@@ -162,6 +163,8 @@ impl Kernel {
                 asked.then_some(0)
             }),
             seen: self.seen,
+            executed_boot_ns: NonZeroU64::new(entry.exec_ns),
+            oom_killed_boot_ns: NonZeroU64::new(entry.oom_ns),
         }
     }
 

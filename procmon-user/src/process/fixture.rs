@@ -45,6 +45,8 @@ pub fn probes(set: &[(Counter, u64)]) -> ProbeCounters {
         waits: Histogram::default(),
         features: [Some((BOOT + 10) * SECOND); Feature::COUNT],
         seen: Seen::ALL,
+        executed_boot_ns: None,
+        oom_killed_boot_ns: None,
     };
     for (counter, value) in set {
         probes.counters[counter.index()] = *value;

@@ -1,5 +1,6 @@
 //! The raw totals of one process at one tick.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use procmon_common::counters::{WAIT_BUCKETS, wait_bucket};
@@ -208,6 +209,11 @@ pub struct ProbeCounters {
     pub features: [Option<u64>; Feature::COUNT],
     /// Which probes see it.
     pub seen: Seen,
+    /// When it last executed a program, ns of CLOCK_BOOTTIME.
+    pub executed_boot_ns: Option<NonZeroU64>,
+    /// When it was last chosen to be killed for want of memory, ns of
+    /// CLOCK_BOOTTIME.
+    pub oom_killed_boot_ns: Option<NonZeroU64>,
 }
 
 /// What is counted of a process: false where the probes for it do not work here
@@ -290,6 +296,14 @@ pub struct Exit {
     pub code: Option<i32>,
     /// Signal number, when a signal ended it.
     pub signal: Option<i32>,
+}
+
+impl Exit {
+    /// Whether it is known to have ended badly: by a signal, or with another
+    /// code than 0.
+    pub fn has_failed(self) -> bool {
+        self.signal.is_some() || self.code.is_some_and(|code| code != 0)
+    }
 }
 
 /// A process at a tick, or at its end.

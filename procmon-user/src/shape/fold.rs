@@ -165,6 +165,8 @@ impl Sum {
             waits: Histogram::default(),
             features: array::from_fn(|feature| probes.since[feature]),
             seen: probes.seen,
+            executed_boot_ns: None,
+            oom_killed_boot_ns: None,
         })
     }
 }

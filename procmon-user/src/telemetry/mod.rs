@@ -20,13 +20,13 @@ use tokio::sync::oneshot;
 
 use crate::analysis::history::HistoryHealth;
 use crate::export::otlp::encode::SCHEMA_URL;
+use crate::export::otlp::encode::resource::of_agent;
 use crate::export::otlp::settings::HistogramAggregation;
 use crate::export::otlp::{HostIdentity, Settings, TransportError};
 use crate::frame::{AgentHealth, Host};
 use crate::heartbeat::Heartbeats;
 use crate::metrics::ExporterHealth;
 use crate::process::Histogram;
-use crate::process::identity::rfc3339;
 use crate::shape::View;
 use instruments::Histograms;
 
@@ -201,38 +201,12 @@ fn aggregation(histograms: HistogramAggregation) -> Aggregation {
     }
 }
 
-/// procmon's own resource. The environment may name the service and add to it;
-/// the host is what it is.
+/// procmon's own resource.
 fn resource(settings: &Settings, host: &HostIdentity, started_unix_ns: u64) -> Resource {
-    let pid = std::process::id();
-    let created = rfc3339(started_unix_ns);
-    let instance = crate::export::otlp::encode::resource::instance_id(host, pid, &created);
-    let extra = |key: &str| settings.resource_attributes.iter().any(|(k, _)| k == key);
-    let mut attributes: Vec<KeyValue> = settings
-        .resource_attributes
-        .iter()
-        .filter(|(key, _)| !key.starts_with("host.") && key != "os.type")
-        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
-        .collect();
-    match &settings.service_name {
-        Some(name) => attributes.push(KeyValue::new("service.name", name.clone())),
-        None if extra("service.name") => {}
-        None => attributes.push(KeyValue::new("service.name", "procmon")),
-    }
-    if !extra("service.version") {
-        attributes.push(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    }
-    if !extra("service.instance.id") {
-        attributes.push(KeyValue::new("service.instance.id", instance));
-    }
-    attributes.extend(
-        host.name
-            .clone()
-            .map(|name| KeyValue::new("host.name", name)),
-    );
-    attributes.extend(host.id.clone().map(|id| KeyValue::new("host.id", id)));
-    attributes.push(KeyValue::new("host.arch", host.arch));
-    attributes.push(KeyValue::new("os.type", "linux"));
+    let attributes = of_agent(settings, host, started_unix_ns);
+    let attributes = attributes
+        .into_iter()
+        .map(|(key, value)| KeyValue::new(key, value));
     Resource::builder_empty()
         .with_attributes(attributes)
         .build()

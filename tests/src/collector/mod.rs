@@ -58,6 +58,11 @@ impl Collector {
     /// Starts rotel, a collector in Rust, which shows the type of each attribute. The inner error
     /// is a reason to skip.
     pub fn rotel() -> Result<Result<Self, String>> {
+        Self::rotel_showing("metrics")
+    }
+
+    /// The same showing another signal: metrics, logs or traces.
+    pub fn rotel_showing(signal: &str) -> Result<Result<Self, String>> {
         let agent = match environment::tool(environment::ROTEL) {
             Ok(agent) => agent,
             Err(reason) => return Ok(Err(reason)),
@@ -66,7 +71,7 @@ impl Collector {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut command = Command::new(agent);
         command
-            .args(["start", "--exporter", "blackhole", "--debug-log", "metrics"])
+            .args(["start", "--exporter", "blackhole", "--debug-log", signal])
             .args([
                 "--debug-log-verbosity",
                 "detailed",
@@ -91,6 +96,11 @@ impl Collector {
     /// Starts mockotlpserver, a receiver in JavaScript, which shows flags. The inner error is a
     /// reason to skip.
     pub fn mock() -> Result<Result<Self, String>> {
+        Self::mock_showing("metrics-json2")
+    }
+
+    /// The same with these forms of output.
+    pub fn mock_showing(forms: &str) -> Result<Result<Self, String>> {
         // Its ports are fixed, so each has an address of the loopback network to itself.
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let server = match environment::tool(environment::MOCK) {
@@ -104,7 +114,7 @@ impl Collector {
         let host = format!("127.{high}.{low}.{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut command = Command::new(server);
         command
-            .args(["-o", "metrics-json2", "-l", "warn"])
+            .args(["-o", forms, "-l", "warn"])
             .arg(format!("--hostname={host}"));
         let [grpc, http] = [4317, 4318].map(|port| format!("{host}:{port}"));
         Ok(Ok(Self {
@@ -134,6 +144,11 @@ impl Collector {
     /// Starts it again at the same addresses.
     pub fn start_again(&mut self) -> Result<()> {
         self.daemon.start_again()
+    }
+
+    /// Waits until this holds of what it has printed, and returns that.
+    pub fn wait_printed(&self, limit: Duration, holds: impl Fn(&str) -> bool) -> Result<String> {
+        self.program().wait_for_stdout(limit, holds)
     }
 
     /// All points that have arrived, once no more come.

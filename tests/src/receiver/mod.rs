@@ -2,6 +2,7 @@
 //! misbehaves on order.
 
 pub mod decode;
+pub mod signals;
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read as _, Write as _},
@@ -15,6 +16,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use signals::{Logged, Spanned};
 
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -50,7 +52,8 @@ struct Shared {
 
 struct State {
     manner: Manner,
-    bodies: Vec<Vec<u8>>,
+    /// By the paths they were posted to.
+    bodies: Vec<(String, Vec<u8>)>,
     asked: usize,
     open: Vec<TcpStream>,
 }
@@ -116,9 +119,26 @@ impl Receiver {
         self.accept(listener)
     }
 
-    /// The bodies of all requests it took, those that were not answered too, in order.
+    /// The bodies of all requests with metrics it took, those that were not answered too, in order.
     pub fn bodies(&self) -> Vec<Vec<u8>> {
-        self.shared.state().bodies.clone()
+        self.bodies_of("/v1/metrics")
+    }
+
+    /// The log records it took, in order.
+    pub fn logs(&self) -> Vec<Logged> {
+        signals::logs(&self.bodies_of("/v1/logs"))
+    }
+
+    /// The spans it took, in order.
+    pub fn spans(&self) -> Vec<Spanned> {
+        signals::spans(&self.bodies_of("/v1/traces"))
+    }
+
+    /// Those of requests to a path.
+    pub fn bodies_of(&self, path: &str) -> Vec<Vec<u8>> {
+        let state = self.shared.state();
+        let of = state.bodies.iter().filter(|(to, _)| to == path);
+        of.map(|(_, body)| body.clone()).collect()
     }
 
     /// How many requests were begun.
@@ -176,7 +196,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> Result<()> {
         return Ok(());
     }
     let mut reader = BufReader::new(reader.into_inner());
-    while let Some(length) = head(&mut reader)? {
+    while let Some((path, length)) = head(&mut reader)? {
         let manner = {
             let mut state = shared.state();
             state.asked += 1;
@@ -184,7 +204,10 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> Result<()> {
         };
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let mut take = || shared.state().bodies.push(std::mem::take(&mut body));
+        let mut take = || {
+            let body = std::mem::take(&mut body);
+            shared.state().bodies.push((path.clone(), body));
+        };
         match manner {
             Manner::Take => {
                 take();
@@ -216,21 +239,25 @@ fn answer(stream: &mut TcpStream, status: &str, headers: &str) -> Result<()> {
     Ok(())
 }
 
-/// Reads a request's head: how long its body is; none at the end.
-fn head(reader: &mut impl BufRead) -> Result<Option<usize>> {
+/// Reads a request's head: where to, and how long its body is; none at the end.
+fn head(reader: &mut impl BufRead) -> Result<Option<(String, usize)>> {
     let mut length = 0;
+    let mut path = None;
     let mut line = String::new();
     loop {
         line.clear();
         if reader.read_line(&mut line)? == 0 {
             return Ok(None);
         }
+        if path.is_none() {
+            path = line.split_whitespace().nth(1).map(str::to_owned);
+        }
         let line = line.trim_end().to_ascii_lowercase();
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse()?;
         }
         if line.is_empty() {
-            return Ok(Some(length));
+            return Ok(Some((path.unwrap_or_default(), length)));
         }
     }
 }

@@ -57,11 +57,11 @@ fn an_unknown_part_is_answered_with_the_right_one() {
 }
 
 #[test]
-fn otlp_only_writes_no_file_and_says_what_it_is_without() {
+fn otlp_only_without_a_collector_writes_no_file_and_says_what_it_is_without() {
     let folder = tempfile::tempdir().unwrap();
     let ended = one_frame(folder.path(), "logging: {file: own.log, otlp_only: true}");
     assert!(!folder.path().join("own.log").exists());
-    let said = "nothing is written to own.log, and this version sends no logs by OTLP";
+    let said = "logging.otlp_only: no OTLP endpoint takes logs: what procmon says stands on stderr";
     assert!(ended.stderr.contains(said), "{ended:?}");
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use procmon::export::otlp::spool::{Spool, SpoolSettings};
+use procmon::export::otlp::{
+    Signal,
+    spool::{Spool, SpoolSettings},
+};
 use procmon_tests::{
     ground,
     program::SOON,
@@ -82,7 +85,7 @@ fn spooled(scene: &Outage) -> usize {
         state_dir: copy.path().to_owned(),
         max_size: 64 << 20,
     };
-    Spool::open(&settings).unwrap().found.len()
+    Spool::open(&settings, Signal::Metrics).unwrap().found.len()
 }
 
 #[test]

@@ -26,6 +26,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
+use super::Signal;
 use super::settings::{FileSettings, Settings};
 use crate::analysis::{Derived, Rates};
 use crate::frame::{AgentHealth, Frame, Host, HostMemory, ProbeRuns};
@@ -116,6 +117,8 @@ pub fn sample(pid: u32) -> ProcessSample {
             waits,
             features: [Some(BOOT + 2 * SECOND); Feature::COUNT],
             seen: Seen::ALL,
+            executed_boot_ns: None,
+            oom_killed_boot_ns: None,
         }),
         exit: None,
     }
@@ -180,13 +183,18 @@ pub fn view_with(
     View::of_all(Arc::new(frame), derived)
 }
 
-/// The settings of an environment.
+/// The settings of an environment, for metrics.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
+    settings_for(Signal::Metrics, variables)
+}
+
+/// The same for another signal.
+pub fn settings_for(signal: Signal, variables: &[(&str, &str)]) -> Settings {
     let env = |name: &str| {
         let variable = variables.iter().find(|(key, _)| *key == name);
         variable.map(|(_, value)| value.into())
     };
-    Settings::resolve(None, &FileSettings::default(), &env)
+    Settings::resolve(signal, None, &FileSettings::default(), &env)
         .expect("good settings")
         .expect("an endpoint")
 }

@@ -1,3 +1,5 @@
+use tokio::runtime::Handle;
+
 use super::*;
 use testing::{Answer, Collector, PATIENCE, sample, settings, view};
 
@@ -134,7 +136,7 @@ async fn what_no_collector_takes_is_told_at_the_end() {
     let left = exporter.shutdown(Duration::from_millis(300)).await;
     let expected = Undelivered {
         batches: 2,
-        points,
+        items: points,
         ..Undelivered::default()
     };
     assert_eq!(left, expected);

@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
 use super::*;
-use crate::export::otlp::FileSettings;
 use crate::export::otlp::encode::Encoder;
 use crate::export::otlp::transport::{Network, Transport as _};
+use crate::export::otlp::{FileSettings, Signal};
 
 /// One export by each road, to where the environment says.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the other test here makes its environment"]
 async fn both_roads_once() {
-    let settings = Settings::from_environment(None, &FileSettings::default());
+    let settings = Settings::from_environment(Signal::Metrics, None, &FileSettings::default());
     let settings = settings.expect("good settings").expect("an endpoint");
     let view = view(10, vec![sample(1)], vec![]);
     let mut network = Network::new(&settings).expect("a transport");

@@ -6,21 +6,23 @@ use prost::encoding::encoded_len_varint;
 use super::SCHEMA_URL;
 use super::series::begin;
 
-/// A request's body: a whole `ExportMetricsServiceRequest`.
+/// A request's body: a whole `ExportMetricsServiceRequest`, or that of another
+/// signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The message.
     pub body: Bytes,
-    /// How many points are in it.
-    pub points: u64,
+    /// How many points, log records or spans are in it.
+    pub items: u64,
 }
 
-/// Puts `ResourceMetrics` one after the other into bodies of bounded size.
+/// Puts `ResourceMetrics` one after the other into bodies of bounded size; or
+/// `ResourceLogs` or `ResourceSpans`, whose fields have the same numbers.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(in crate::export::otlp) struct Writer {
     limit: usize,
     buffer: BytesMut,
-    points: u64,
+    items: u64,
     batches: Vec<Batch>,
     /// The end of each `Resource`: what all have.
     host: Vec<u8>,
@@ -32,13 +34,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// `host` is encoded: the resources that are written leave it out.
-    pub(super) fn new(limit: usize, host: Vec<u8>) -> Self {
+    pub(in crate::export::otlp) fn new(limit: usize, host: Vec<u8>) -> Self {
         let mut schema = Vec::new();
         prost::encoding::string::encode(3, &SCHEMA_URL.to_owned(), &mut schema);
         Self {
             limit,
             buffer: BytesMut::new(),
-            points: 0,
+            items: 0,
             batches: Vec::new(),
             host,
             schema,
@@ -46,7 +48,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn write(&mut self, resource: &[u8], scope: &[u8], points: u64) {
+    /// Writes what is encoded: a resource and a scope with its `items`.
+    pub(in crate::export::otlp) fn write(&mut self, resource: &[u8], scope: &[u8], items: u64) {
         let scope_field = 1 + encoded_len_varint(scope.len() as u64) + scope.len();
         let whole_resource = resource.len() + self.host.len();
         let resource_field = 1 + encoded_len_varint(whole_resource as u64) + whole_resource;
@@ -65,24 +68,24 @@ impl Writer {
         begin(2, scope.len(), &mut self.buffer);
         self.buffer.put_slice(scope);
         self.buffer.put_slice(&self.schema);
-        self.points += points;
+        self.items += items;
     }
 
     fn cut(&mut self) {
         self.expected = self.buffer.len();
         self.batches.push(Batch {
             body: self.buffer.split().freeze(),
-            points: std::mem::take(&mut self.points),
+            items: std::mem::take(&mut self.items),
         });
     }
 
     /// Hands out the bodies that are complete.
-    pub(super) fn take_complete(&mut self) -> impl Iterator<Item = Batch> {
+    pub(in crate::export::otlp) fn take_complete(&mut self) -> impl Iterator<Item = Batch> {
         self.batches.drain(..)
     }
 
     /// Completes the body at hand, and hands out what there is.
-    pub(super) fn finish(&mut self) -> impl Iterator<Item = Batch> {
+    pub(in crate::export::otlp) fn finish(&mut self) -> impl Iterator<Item = Batch> {
         if !self.buffer.is_empty() {
             self.cut();
         }

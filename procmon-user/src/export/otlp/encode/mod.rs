@@ -20,6 +20,7 @@ use crate::process::select::Matched;
 use crate::process::{ByProcess, Metadata, ProbeCounters, ProcessId, ProcessSample, Rows};
 use crate::shape::View;
 
+pub mod attributes;
 mod batch;
 mod delta;
 mod group;
@@ -29,7 +30,7 @@ mod series;
 
 pub use batch::Batch;
 
-use batch::Writer;
+pub(in crate::export::otlp) use batch::Writer;
 use delta::{Last, is_delta, since};
 use group::{GroupId, TrackedGroup};
 use resource::Resources;

@@ -1,18 +1,18 @@
 //! The resource of a process.
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use uuid::Uuid;
 
+use super::attributes::Attributes;
 use crate::export::otlp::host::HostIdentity;
+use crate::export::otlp::settings::Settings;
 use crate::process::ProcessSample;
 use crate::process::describe::{Word, describe, service_name, target};
 use crate::process::identity::rfc3339;
 
 /// The namespace that OpenTelemetry names for `service.instance.id`s which are
 /// UUIDs of version 5.
-const NAMESPACE: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
+pub const NAMESPACE: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
 
 /// What the resources of all processes share.
 #[derive(Clone, Debug)]
@@ -40,24 +40,24 @@ impl Resources {
     /// What the resources of all processes and groups have: who the host is.
     /// It comes after what is theirs alone.
     pub fn of_host(&self) -> Resource {
-        let mut attributes = Attributes(Vec::new());
+        let mut attributes = Attributes::default();
         attributes.string("host.name", self.host.name.as_deref());
         attributes.string("host.id", self.host.id.as_deref());
         let arch = Some(self.host.arch).filter(|arch| !arch.is_empty());
         attributes.string("host.arch", arch);
         attributes.string("os.type", Some("linux"));
         Resource {
-            attributes: attributes.0,
+            attributes: attributes.into_vec(),
             ..Resource::default()
         }
     }
 
     /// The resource of a process, without its host.
     pub fn of(&self, sample: &ProcessSample) -> Resource {
-        let mut attributes = Attributes(Vec::with_capacity(16 + self.extra.len()));
+        let mut attributes = Attributes::with_capacity(16 + self.extra.len());
         describe(sample, |key, word| match word {
             Word::Text(text) => attributes.string(key, Some(text)),
-            Word::Number(number) => attributes.int(key, Some(number)),
+            Word::Number(number) => attributes.int(key, Some(number.into())),
             Word::Texts(texts) => attributes.strings(key, texts),
         });
         if self.service_instance {
@@ -76,7 +76,7 @@ impl Resources {
     /// The resource of a group of processes, without its host: `by` and `name`
     /// tell it.
     pub fn of_group(&self, by: &str, name: &str) -> Resource {
-        let mut attributes = Attributes(Vec::with_capacity(8 + self.extra.len()));
+        let mut attributes = Attributes::with_capacity(8 + self.extra.len());
         attributes.string("procmon.group.by", Some(by));
         attributes.string("procmon.group.name", Some(name));
         if self.service_instance {
@@ -97,10 +97,48 @@ impl Resources {
             attributes.string(key, Some(value));
         }
         Resource {
-            attributes: attributes.0,
+            attributes: attributes.into_vec(),
             ..Resource::default()
         }
     }
+}
+
+/// What tells procmon itself, since `started_unix_ns`: key and value. The
+/// environment may name the service and add to it; the host is what it is.
+pub fn of_agent(
+    settings: &Settings,
+    host: &HostIdentity,
+    started_unix_ns: u64,
+) -> Vec<(String, String)> {
+    let given = &settings.resource_attributes;
+    let is_given = |key: &str| given.iter().any(|(given, _)| given == key);
+    let mut attributes: Vec<(String, String)> = given
+        .iter()
+        .filter(|(key, _)| !key.starts_with("host.") && key != "os.type")
+        .cloned()
+        .collect();
+    let mut add = |key: &str, value: &str| attributes.push((key.to_owned(), value.to_owned()));
+    match &settings.service_name {
+        Some(name) => add("service.name", name),
+        None if is_given("service.name") => {}
+        None => add("service.name", "procmon"),
+    }
+    if !is_given("service.version") {
+        add("service.version", env!("CARGO_PKG_VERSION"));
+    }
+    if !is_given("service.instance.id") {
+        let created = rfc3339(started_unix_ns);
+        let instance = instance_id(host, std::process::id(), &created);
+        add("service.instance.id", &instance);
+    }
+    for (key, value) in [("host.name", &host.name), ("host.id", &host.id)] {
+        if let Some(value) = value {
+            add(key, value);
+        }
+    }
+    add("host.arch", host.arch);
+    add("os.type", "linux");
+    attributes
 }
 
 /// `service.instance.id` of a process: the same from every procmon, now and
@@ -132,39 +170,6 @@ fn is_ours(key: &str) -> bool {
                 | "service.name"
                 | "service.instance.id"
         )
-}
-
-/// Attributes in the making.
-struct Attributes(Vec<KeyValue>);
-
-impl Attributes {
-    fn push(&mut self, key: &str, value: Value) {
-        self.0.push(KeyValue {
-            key: key.to_owned(),
-            value: Some(AnyValue { value: Some(value) }),
-            ..KeyValue::default()
-        });
-    }
-
-    fn string(&mut self, key: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.push(key, Value::StringValue(value.to_owned()));
-        }
-    }
-
-    fn strings(&mut self, key: &str, values: &[String]) {
-        let value = |text: &String| AnyValue {
-            value: Some(Value::StringValue(text.clone())),
-        };
-        let values = values.iter().map(value).collect();
-        self.push(key, Value::ArrayValue(ArrayValue { values }));
-    }
-
-    fn int(&mut self, key: &str, value: Option<u32>) {
-        if let Some(value) = value {
-            self.push(key, Value::IntValue(i64::from(value)));
-        }
-    }
 }
 
 #[cfg(test)]

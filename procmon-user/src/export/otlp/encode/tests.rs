@@ -53,7 +53,7 @@ fn decode(batches: &[Batch]) -> Vec<ResourceMetrics> {
                 .iter()
                 .map(|r| points(r).len())
                 .sum();
-            assert_eq!(batch.points, points as u64);
+            assert_eq!(batch.items, points as u64);
             request.resource_metrics
         })
         .collect()
@@ -869,7 +869,7 @@ fn cost_of_2000_processes() {
         costs.sort_unstable();
         let batches = encoder.encode(&view);
         let bytes: usize = batches.iter().map(|batch| batch.body.len()).sum();
-        let points: u64 = batches.iter().map(|batch| batch.points).sum();
+        let points: u64 = batches.iter().map(|batch| batch.items).sum();
         println!(
             "{name}: first {first:?}, median {:?}, {points} points, {bytes} bytes, {} batches",
             costs[costs.len() / 2],

@@ -17,12 +17,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use crate::export::backoff::Backoff;
+use crate::export::otlp::Signal;
 use crate::export::otlp::encode::Batch;
 use crate::export::otlp::spool::Opened;
 use crate::export::otlp::transport::{Splitting, Transport};
 use crate::metrics::ExporterHealth;
 use disk::Disk;
 use sender::Sender;
+pub use state::Retried;
 use state::{Shared, State};
 
 /// How long a network that works may take for a batch before it counts as one
@@ -34,12 +36,12 @@ const STUCK_AFTER: Duration = Duration::from_secs(1);
 pub struct Undelivered {
     /// Batches that are lost.
     pub batches: u64,
-    /// Points in them.
-    pub points: u64,
+    /// Points, log records or spans in them.
+    pub items: u64,
     /// Batches that are in the spool, for the next time.
     pub kept_batches: u64,
-    /// Points in them.
-    pub kept_points: u64,
+    /// Points, log records or spans in them.
+    pub kept_items: u64,
 }
 
 /// The queue and the one task that empties it.
@@ -57,9 +59,10 @@ pub struct QueueHealth(Arc<Shared>);
 impl Queue {
     /// A queue of at most `limit` bytes in memory that a task on `runtime`
     /// empties into `transport`, beginning with what was in the spool, if there
-    /// is one. `name` is what the log calls the collector.
+    /// is one. `name` is what the log calls the collector of the signal `of`.
     pub fn start(
         transport: impl Transport,
+        of: Signal,
         name: String,
         limit: usize,
         spool: Option<Opened>,
@@ -83,9 +86,10 @@ impl Queue {
             kept = format!("{} bytes in {}", spool.limit(), spool.folder().display());
             disk = Some(Disk::new(spool, &spooled));
         }
-        state.health.exporter = "otlp";
+        state.health.exporter = of.exporter();
         let shared = Arc::new(Shared {
             limit,
+            of,
             name,
             kept,
             state: Mutex::new(state),
@@ -100,6 +104,7 @@ impl Queue {
             backoff,
             failures: 0,
             rejecting: false,
+            first_failure: None,
         };
         Self {
             sender: runtime.spawn(sender.run()),
@@ -167,6 +172,12 @@ impl Queue {
 }
 
 impl QueueHealth {
+    /// Batches that were delivered or refused after failed tries, since this
+    /// was last asked; of very many the latest.
+    pub fn take_retried(&self) -> Vec<Retried> {
+        self.0.state().retried.drain(..).collect()
+    }
+
     /// The counts as they are now; `series` is the caller's to fill in.
     pub fn get(&self) -> ExporterHealth {
         let state = self.0.state();

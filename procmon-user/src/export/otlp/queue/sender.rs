@@ -7,10 +7,11 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::disk::Disk;
-use super::state::Shared;
+use super::state::{Retried, Shared};
 use crate::export::backoff::Backoff;
 use crate::export::otlp::spool::Location;
 use crate::export::otlp::transport::{Accepted, Failure, Transport};
+use crate::proc::clock::now_unix_ns;
 
 /// The task that sends.
 pub(super) struct Sender<T> {
@@ -22,6 +23,8 @@ pub(super) struct Sender<T> {
     pub failures: u32,
     /// The last batch was refused.
     pub rejecting: bool,
+    /// When the first of them was, ns of Unix time, and why.
+    pub first_failure: Option<(u64, String)>,
 }
 
 impl<T: Transport> Sender<T> {
@@ -94,6 +97,7 @@ impl<T: Transport> Sender<T> {
             shared.tried.notify_all();
             self.failures += 1;
             if self.failures == 1 {
+                self.first_failure = Some((now_unix_ns(), reason.clone()));
                 log::warn!(
                     "OTLP to {}: {reason}; trying again until it works, up to {} are kept",
                     shared.name,
@@ -106,8 +110,17 @@ impl<T: Transport> Sender<T> {
         state.settled += 1;
         state.stuck = false;
         shared.tried.notify_all();
+        if let Some((began_unix_ns, reason)) = self.first_failure.take() {
+            state.note_retried(Retried {
+                began_unix_ns,
+                ended_unix_ns: now_unix_ns(),
+                failures: self.failures,
+                reason,
+                taken: outcome.is_ok(),
+            });
+        }
         let refusal = match outcome {
-            Ok(accepted) if accepted.rejected_points == 0 => {
+            Ok(accepted) if accepted.rejected == 0 => {
                 state.health.sent += 1;
                 state.overflow_said = false;
                 None
@@ -116,8 +129,10 @@ impl<T: Transport> Sender<T> {
                 state.health.rejected += 1;
                 state.overflow_said = false;
                 Some(format!(
-                    "{} points refused: {}",
-                    accepted.rejected_points, accepted.message
+                    "{} {} refused: {}",
+                    accepted.rejected,
+                    shared.of.items(),
+                    accepted.message
                 ))
             }
             Err(failure) => {

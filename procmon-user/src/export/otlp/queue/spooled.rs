@@ -31,7 +31,7 @@ fn open(folder: &Path, max_size: u64) -> Opened {
         state_dir: folder.to_owned(),
         max_size,
     };
-    Spool::open(&settings).expect("a spool")
+    Spool::open(&settings, Signal::Metrics).expect("a spool")
 }
 
 /// The same over a spool that is open; a try takes so long.
@@ -54,6 +54,7 @@ fn over(
     let name = "test".to_owned();
     let queue = Queue::start(
         script,
+        Signal::Metrics,
         name,
         2000,
         Some(opened),
@@ -67,7 +68,7 @@ fn over(
 fn batch(number: u32) -> Batch {
     Batch {
         body: body(number).into(),
-        points: 10,
+        items: 10,
     }
 }
 
@@ -116,7 +117,7 @@ async fn what_is_not_delivered_is_delivered_after_a_restart_byte_for_byte_and_in
     let left = first.shutdown(Duration::from_millis(20)).await;
     let expected = Undelivered {
         kept_batches: 20,
-        kept_points: 200,
+        kept_items: 200,
         ..Undelivered::default()
     };
     assert_eq!(left, expected);
@@ -239,7 +240,7 @@ async fn where_the_spool_cannot_be_written_batches_wait_in_memory_in_their_order
     queue.push(batch(0));
     queue.push(Batch {
         body: large.clone().into(),
-        points: 1,
+        items: 1,
     });
     queue.push(batch(1));
     let health = queue.health();

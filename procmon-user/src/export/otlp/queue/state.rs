@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::Undelivered;
+use crate::export::otlp::Signal;
 use crate::export::otlp::encode::Batch;
 use crate::export::otlp::spool::{Found, Location};
 use crate::metrics::ExporterHealth;
@@ -20,6 +21,8 @@ pub(super) const AHEAD: usize = 1;
 pub(super) struct Shared {
     /// Most bytes in memory.
     pub limit: usize,
+    /// What is in the batches.
+    pub of: Signal,
     /// What the log calls the collector.
     pub name: String,
     /// Where batches are kept, in words.
@@ -44,8 +47,26 @@ impl Shared {
 pub(super) struct Waiting {
     body: Option<Bytes>,
     spooled: Option<Location>,
-    points: u64,
+    items: u64,
 }
+
+/// A batch that was tried more than once, and is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retried {
+    /// When its first try had failed, ns of Unix time.
+    pub began_unix_ns: u64,
+    /// When it was settled.
+    pub ended_unix_ns: u64,
+    /// How many tries had failed.
+    pub failures: u32,
+    /// Why the first one had.
+    pub reason: String,
+    /// The collector took it in the end, wholly or partly.
+    pub taken: bool,
+}
+
+/// How many of them are kept for whoever asks.
+const RETRIED_KEPT: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -64,15 +85,25 @@ pub(super) struct State {
     /// Whether it was said that batches are dropped, since one was delivered.
     pub overflow_said: bool,
     pub health: ExporterHealth,
+    /// What [`super::QueueHealth::take_retried`] tells.
+    pub retried: VecDeque<Retried>,
 }
 
 impl State {
+    /// Keeps it for whoever asks.
+    pub fn note_retried(&mut self, retried: Retried) {
+        if self.retried.len() == RETRIED_KEPT {
+            self.retried.pop_front();
+        }
+        self.retried.push_back(retried);
+    }
+
     /// The state in which these wait, in the spool.
     pub fn with(found: &[Found]) -> Self {
         let waiting = |found: &Found| Waiting {
             body: None,
             spooled: Some(found.location),
-            points: found.points,
+            items: found.items,
         };
         Self {
             waiting: found.iter().map(waiting).collect(),
@@ -109,7 +140,7 @@ impl State {
         self.waiting.push_back(Waiting {
             body: soon.then_some(batch.body),
             spooled,
-            points: batch.points,
+            items: batch.items,
         });
     }
 
@@ -180,12 +211,12 @@ impl State {
     pub fn give_up(&mut self) -> Undelivered {
         let mut left = Undelivered::default();
         for waiting in self.waiting.drain(..) {
-            let (batches, points) = match waiting.spooled {
-                Some(_) => (&mut left.kept_batches, &mut left.kept_points),
-                None => (&mut left.batches, &mut left.points),
+            let (batches, items) = match waiting.spooled {
+                Some(_) => (&mut left.kept_batches, &mut left.kept_items),
+                None => (&mut left.batches, &mut left.items),
             };
             *batches += 1;
-            *points += waiting.points;
+            *items += waiting.items;
         }
         self.bytes = 0;
         self.bodies = 0;

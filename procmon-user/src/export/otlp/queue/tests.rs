@@ -41,9 +41,9 @@ pub fn never() -> Result<Accepted, Failure> {
     })
 }
 
-fn partly(rejected_points: u64) -> Result<Accepted, Failure> {
+fn partly(rejected: u64) -> Result<Accepted, Failure> {
     Ok(Accepted {
-        rejected_points,
+        rejected,
         message: "too old".to_owned(),
     })
 }
@@ -51,7 +51,7 @@ fn partly(rejected_points: u64) -> Result<Accepted, Failure> {
 fn batch(body: &'static str) -> Batch {
     Batch {
         body: Bytes::from_static(body.as_bytes()),
-        points: 10,
+        items: 10,
     }
 }
 
@@ -68,6 +68,7 @@ fn queue(
     let runtime = Handle::current();
     let queue = Queue::start(
         script,
+        Signal::Metrics,
         "test".to_owned(),
         limit,
         None,
@@ -188,7 +189,7 @@ async fn the_end_comes_at_the_deadline_and_tells_what_is_left() {
         left,
         Undelivered {
             batches: 3,
-            points: 30,
+            items: 30,
             ..Undelivered::default()
         }
     );
@@ -332,6 +333,7 @@ async fn a_network_that_hangs_is_waited_for_once() {
     let name = "test".to_owned();
     let queue = Queue::start(
         hanging,
+        Signal::Metrics,
         name,
         30,
         None,

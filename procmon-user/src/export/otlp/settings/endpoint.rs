@@ -4,11 +4,14 @@ use http::uri::{Authority, Scheme, Uri};
 
 use super::given::Given;
 use super::{Protocol, SettingsError};
+use crate::export::otlp::Signal;
 
 /// An endpoint as given.
 pub(super) struct Endpoint {
     pub(super) given: Given,
-    /// It names the metrics resource itself.
+    /// What is sent there.
+    pub(super) of: Signal,
+    /// It names the signal's resource itself.
     pub(super) complete: bool,
 }
 
@@ -73,7 +76,7 @@ impl Endpoint {
                     "a path ({path}) needs OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf; the protocol here is grpc"
                 )));
             }
-            Protocol::HttpProtobuf => http_path(path, self.complete),
+            Protocol::HttpProtobuf => http_path(path, self.of, self.complete),
         };
         Uri::builder()
             .scheme(scheme)
@@ -84,14 +87,14 @@ impl Endpoint {
     }
 }
 
-/// The path to post to: a generic endpoint's gets `/v1/metrics`.
-fn http_path(path: &str, complete: bool) -> String {
+/// The path to post to: a generic endpoint's gets the signal's behind it.
+fn http_path(path: &str, of: Signal, complete: bool) -> String {
     let (path, query) = match path.find('?') {
         Some(at) => path.split_at(at),
         None => (path, ""),
     };
     if !complete {
-        return format!("{}/v1/metrics{query}", path.trim_end_matches('/'));
+        return format!("{}{}{query}", path.trim_end_matches('/'), of.path());
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
     format!("{slash}{path}{query}")

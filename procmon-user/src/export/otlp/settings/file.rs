@@ -1,8 +1,12 @@
 //! The keys of the configuration file.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::SettingsError;
 use super::endpoint::Endpoint;
 use super::given::Given;
+use crate::export::otlp::Signal;
 use crate::export::otlp::spool::SpoolKeys;
 
 /// The keys of `export.otlp` in the configuration file, as they were written.
@@ -36,8 +40,49 @@ pub struct FileSettings {
     pub resource_attributes: Option<String>,
     /// `service_instance`: give each process a service name and instance.
     pub service_instance: Option<bool>,
+    /// `events`: whether the events of processes are sent.
+    pub events: Option<bool>,
+    /// `traces`: what spans are made of.
+    pub traces: Vec<Traced>,
     /// `spool`.
     pub spool: SpoolKeys,
+}
+
+/// What spans are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// The lives of processes.
+    Processes,
+    /// What procmon does itself: ticks, and batches that were tried again.
+    Agent,
+}
+
+impl Traced {
+    /// All of it.
+    pub const ALL: [Self; 2] = [Self::Processes, Self::Agent];
+
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Processes => "processes",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+impl fmt::Display for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Traced {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == text);
+        found.ok_or_else(|| format!("{text:?} is not one of processes, agent"))
+    }
 }
 
 impl FileSettings {
@@ -64,6 +109,7 @@ impl FileSettings {
     fn check_endpoint(&self, given: Given) -> Result<(), SettingsError> {
         let endpoint = Endpoint {
             given,
+            of: Signal::Metrics,
             complete: false,
         };
         // A bad protocol is told as one.

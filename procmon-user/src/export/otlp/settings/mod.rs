@@ -1,7 +1,7 @@
 //! Where OTLP goes and how: from the flag, the environment and the file.
 //!
 //! Flags beat the environment, which beats the file, which beats the defaults;
-//! a variable of the metrics signal beats the generic one; an empty variable is
+//! a variable of the signal beats the generic one; an empty variable is
 //! as good as none. Nothing goes out unless an endpoint is given.
 
 use std::ffi::OsString;
@@ -18,12 +18,15 @@ mod endpoint;
 mod file;
 mod given;
 mod proxy;
+mod signals;
 mod source;
 pub mod variables;
 
-pub use file::FileSettings;
+pub use file::{FileSettings, Traced};
 pub use proxy::Proxy;
+pub use signals::Signals;
 
+use super::Signal;
 use source::Source;
 
 /// The endpoint of `--otlp` without a value, for gRPC.
@@ -125,6 +128,8 @@ pub struct Tls {
 /// Everything the exporter needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// What is sent.
+    pub signal: Signal,
     /// Scheme, host and port for gRPC; the whole URL for HTTP.
     pub endpoint: Uri,
     /// What is spoken.
@@ -172,14 +177,15 @@ pub struct SettingsError {
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 impl Settings {
-    /// Resolves the settings; `None` when OTLP was not asked for or is
-    /// switched off. `flag` is `--otlp`: absent, without a value, with one.
+    /// Resolves the settings for a signal; `None` when OTLP was not asked for
+    /// or is switched off. `flag` is `--otlp`: absent, without a value, with one.
     pub fn resolve(
+        signal: Signal,
         flag: Option<Option<&str>>,
         file: &FileSettings,
         env: Environment<'_>,
     ) -> Result<Option<Self>, SettingsError> {
-        let source = Source { env };
+        let source = Source { env, of: signal };
         if flag.is_none() && source.switched_off()? {
             return Ok(None);
         }
@@ -197,6 +203,7 @@ impl Settings {
         let get = |name, key, file| source.signal(name, key, file);
         let endpoint = endpoint.uri(protocol, insecure)?;
         Ok(Some(Self {
+            signal,
             proxy: source.proxy(&endpoint)?,
             endpoint,
             protocol,
@@ -242,7 +249,10 @@ impl Settings {
             },
             service_instance: file.service_instance.unwrap_or(true),
             compat: Vec::new(),
-            queue_bytes: 16 << 20,
+            queue_bytes: match signal {
+                Signal::Metrics => 16 << 20,
+                Signal::Logs | Signal::Traces => 4 << 20,
+            },
             batch_bytes: BATCH_BYTES,
         }))
     }
@@ -254,10 +264,11 @@ impl Settings {
 
     /// [`Settings::resolve`] with the environment of this process.
     pub fn from_environment(
+        signal: Signal,
         flag: Option<Option<&str>>,
         file: &FileSettings,
     ) -> Result<Option<Self>, SettingsError> {
-        Self::resolve(flag, file, &|name| std::env::var_os(name))
+        Self::resolve(signal, flag, file, &|name| std::env::var_os(name))
     }
 }
 

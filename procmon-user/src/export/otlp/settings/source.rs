@@ -6,10 +6,13 @@ use super::{
     DEFAULT_ENDPOINT, DEFAULT_HTTP_ENDPOINT, Environment, FileSettings, Protocol, SettingsError,
     Tls,
 };
+use crate::export::otlp::Signal;
 
 /// Where values are looked up.
 pub(super) struct Source<'a> {
     pub(super) env: Environment<'a>,
+    /// For which signal.
+    pub(super) of: Signal,
 }
 
 impl Source<'_> {
@@ -41,6 +44,11 @@ impl Source<'_> {
         Ok(Given::in_file(key, file))
     }
 
+    /// The name of the signal's variable.
+    fn own(&self, name: &str) -> String {
+        format!("OTEL_EXPORTER_OTLP_{}_{name}", self.of.variable())
+    }
+
     /// The signal's variable, else the generic one, else the key of the file.
     pub(super) fn signal(
         &self,
@@ -48,7 +56,7 @@ impl Source<'_> {
         key: &str,
         file: &Option<String>,
     ) -> Result<Option<Given>, SettingsError> {
-        match self.variable(&format!("OTEL_EXPORTER_OTLP_METRICS_{name}"))? {
+        match self.variable(&self.own(name))? {
             Some(given) => Ok(Some(given)),
             None => self.of(&format!("OTEL_EXPORTER_OTLP_{name}"), key, file),
         }
@@ -60,15 +68,16 @@ impl Source<'_> {
         {
             return Ok(true);
         }
-        let Some(value) = self.variable("OTEL_METRICS_EXPORTER")? else {
+        let Some(value) = self.variable(self.of.exporters())? else {
             return Ok(false);
         };
         let mut otlp = false;
+        let others = self.of.other_exporters();
         for exporter in value.text.split(',') {
             match exporter.trim() {
                 "otlp" => otlp = true,
-                "none" | "prometheus" | "console" | "" => {}
-                _ => return Err(value.bad("otlp, none, prometheus, console")),
+                other if other.is_empty() || others.contains(&other) => {}
+                _ => return Err(value.bad(&format!("otlp, {}", others.join(", ")))),
             }
         }
         Ok(!otlp)
@@ -96,9 +105,10 @@ impl Source<'_> {
                 }
             }
             None => {
-                if let Some(given) = self.variable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")? {
+                if let Some(given) = self.variable(&self.own("ENDPOINT"))? {
                     return Ok(Some(Endpoint {
                         given,
+                        of: self.of,
                         complete: true,
                     }));
                 }
@@ -111,6 +121,7 @@ impl Source<'_> {
         };
         Ok(Some(Endpoint {
             given,
+            of: self.of,
             complete: false,
         }))
     }

@@ -1,5 +1,5 @@
 //! What becomes of every variable that OpenTelemetry's specification has for an
-//! exporter of metrics.
+//! exporter of metrics, logs and traces.
 //!
 //! The names are those of the specification's pages "OpenTelemetry Protocol
 //! Exporter", "Metrics Exporter - OTLP" and "Environment Variable
@@ -40,13 +40,16 @@ const OPTIONS: &[(&str, &str)] = &[
     ("TIMEOUT", "export.otlp.timeout"),
 ];
 
-const NO_TRACES: &str = "not used yet: procmon sends no traces";
-const NO_LOGS: &str = "not used yet: procmon sends no logs";
+const OF_LOGS: &str = "the same for logs alone, before the key and the one for all signals";
+const OF_TRACES: &str = "the same for traces alone, before the key and the one for all signals";
 const OBSOLETE: &str = "obsolete: the name is `OTEL_EXPORTER_OTLP_METRICS_INSECURE`";
 const OWN_FILE: &str = "procmon has a file of its own: `--config`";
 const NO_LIMIT: &str = "procmon cuts what it sends by limits of its own, and says where";
-const TRACES_ONLY: &str = "of traces only, and procmon sends none";
-const LOGS_ONLY: &str = "of logs only, and procmon sends none";
+const OBSOLETE_OF_SPANS: &str = "obsolete: the name is `OTEL_EXPORTER_OTLP_TRACES_INSECURE`";
+const NO_SAMPLE: &str =
+    "procmon samples nothing: every life that `export.otlp.traces` asks for is told";
+const NO_BATCHER: &str =
+    "what a tick has is sent at once, and waits in a queue that is bounded by bytes";
 
 /// Those that have no form for each signal.
 const OTHERS: &[(&str, Use)] = &[
@@ -59,7 +62,10 @@ const OTHERS: &[(&str, Use)] = &[
         Use::Key("export.otlp.histogram_aggregation"),
     ),
     ("OTEL_EXPORTER_OTLP_METRIC_INSECURE", Use::Not(OBSOLETE)),
-    ("OTEL_EXPORTER_OTLP_SPAN_INSECURE", Use::Not(NO_TRACES)),
+    (
+        "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+        Use::Not(OBSOLETE_OF_SPANS),
+    ),
     ("OTEL_SERVICE_NAME", Use::Key("export.otlp.service_name")),
     (
         "OTEL_RESOURCE_ATTRIBUTES",
@@ -73,7 +79,7 @@ const OTHERS: &[(&str, Use)] = &[
         "OTEL_METRICS_EXPORTER",
         Use::Alone(
             "a list without `otlp` among its words (`none`, `console`, `prometheus`) switches \
-             OTLP off, unless `--otlp` asks for it; it switches nothing on",
+             metrics by OTLP off, unless `--otlp` asks for it; it switches nothing on",
         ),
     ),
     (
@@ -91,8 +97,14 @@ const OTHERS: &[(&str, Use)] = &[
         "OTEL_METRICS_EXEMPLAR_FILTER",
         Use::Not("procmon counts in the kernel, where there are no traces to be an example of"),
     ),
-    ("OTEL_TRACES_EXPORTER", Use::Not(NO_TRACES)),
-    ("OTEL_LOGS_EXPORTER", Use::Not(NO_LOGS)),
+    (
+        "OTEL_TRACES_EXPORTER",
+        Use::Alone("the same for traces, with `zipkin` for `prometheus`"),
+    ),
+    (
+        "OTEL_LOGS_EXPORTER",
+        Use::Alone("the same for logs, without `prometheus`"),
+    ),
     (
         "OTEL_ENTITIES",
         Use::Not("in development, and nothing to name: procmon finds its host out itself"),
@@ -105,32 +117,29 @@ const OTHERS: &[(&str, Use)] = &[
         "OTEL_PROPAGATORS",
         Use::Not("procmon passes no requests on that could carry a context"),
     ),
-    ("OTEL_TRACES_SAMPLER", Use::Not(TRACES_ONLY)),
-    ("OTEL_TRACES_SAMPLER_ARG", Use::Not(TRACES_ONLY)),
-    ("OTEL_BSP_SCHEDULE_DELAY", Use::Not(TRACES_ONLY)),
-    ("OTEL_BSP_EXPORT_TIMEOUT", Use::Not(TRACES_ONLY)),
-    ("OTEL_BSP_MAX_QUEUE_SIZE", Use::Not(TRACES_ONLY)),
-    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Use::Not(TRACES_ONLY)),
-    ("OTEL_BLRP_SCHEDULE_DELAY", Use::Not(LOGS_ONLY)),
-    ("OTEL_BLRP_EXPORT_TIMEOUT", Use::Not(LOGS_ONLY)),
-    ("OTEL_BLRP_MAX_QUEUE_SIZE", Use::Not(LOGS_ONLY)),
-    ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", Use::Not(LOGS_ONLY)),
+    ("OTEL_TRACES_SAMPLER", Use::Not(NO_SAMPLE)),
+    ("OTEL_TRACES_SAMPLER_ARG", Use::Not(NO_SAMPLE)),
+    ("OTEL_BSP_SCHEDULE_DELAY", Use::Not(NO_BATCHER)),
+    ("OTEL_BSP_EXPORT_TIMEOUT", Use::Not(NO_BATCHER)),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", Use::Not(NO_BATCHER)),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Use::Not(NO_BATCHER)),
+    ("OTEL_BLRP_SCHEDULE_DELAY", Use::Not(NO_BATCHER)),
+    ("OTEL_BLRP_EXPORT_TIMEOUT", Use::Not(NO_BATCHER)),
+    ("OTEL_BLRP_MAX_QUEUE_SIZE", Use::Not(NO_BATCHER)),
+    ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", Use::Not(NO_BATCHER)),
     ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", Use::Not(NO_LIMIT)),
     ("OTEL_ATTRIBUTE_COUNT_LIMIT", Use::Not(NO_LIMIT)),
-    (
-        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        Use::Not(TRACES_ONLY),
-    ),
-    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", Use::Not(TRACES_ONLY)),
-    ("OTEL_SPAN_EVENT_COUNT_LIMIT", Use::Not(TRACES_ONLY)),
-    ("OTEL_SPAN_LINK_COUNT_LIMIT", Use::Not(TRACES_ONLY)),
-    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", Use::Not(TRACES_ONLY)),
-    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", Use::Not(TRACES_ONLY)),
+    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", Use::Not(NO_LIMIT)),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", Use::Not(NO_LIMIT)),
+    ("OTEL_SPAN_EVENT_COUNT_LIMIT", Use::Not(NO_LIMIT)),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", Use::Not(NO_LIMIT)),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", Use::Not(NO_LIMIT)),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", Use::Not(NO_LIMIT)),
     (
         "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        Use::Not(LOGS_ONLY),
+        Use::Not(NO_LIMIT),
     ),
-    ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", Use::Not(LOGS_ONLY)),
+    ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", Use::Not(NO_LIMIT)),
     (
         "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
         Use::Not("procmon speaks no Zipkin"),
@@ -180,13 +189,13 @@ pub fn variables() -> Vec<Variable> {
     let signals = [
         ("", None),
         ("METRICS_", None),
-        ("TRACES_", Some(NO_TRACES)),
-        ("LOGS_", Some(NO_LOGS)),
+        ("TRACES_", Some(OF_TRACES)),
+        ("LOGS_", Some(OF_LOGS)),
     ];
     let of_options = OPTIONS.iter().flat_map(|(option, key)| {
-        signals.iter().map(move |(signal, unused)| Variable {
+        signals.iter().map(move |(signal, alone)| Variable {
             name: format!("OTEL_EXPORTER_OTLP_{signal}{option}"),
-            used: unused.map_or(Use::Key(key), Use::Not),
+            used: alone.map_or(Use::Key(key), Use::Alone),
         })
     });
     let others = OTHERS.iter().chain(OF_PROXIES);

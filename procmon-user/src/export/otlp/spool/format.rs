@@ -10,8 +10,8 @@
 //! | 4 | CRC-32 (IEEE) of all that follows, the content too |
 //! | 8 | number of the batch; each is one more than that before |
 //! | 4 | how long the batch is |
-//! | 4 | points in it |
-//! | | content: the batch, an `ExportMetricsServiceRequest`, compressed by zstd |
+//! | 4 | points, log records or spans in it |
+//! | | content: the batch, a request of the spool's signal, compressed by zstd |
 
 use std::io;
 
@@ -73,8 +73,8 @@ pub struct Record {
     pub len: usize,
     /// Bytes of the batch.
     pub batch_len: usize,
-    /// Points in it.
-    pub points: u64,
+    /// Points, log records or spans in it.
+    pub items: u64,
 }
 
 /// Makes the record of a batch.
@@ -94,8 +94,8 @@ pub fn encode(
     record.extend_from_slice(&[0; 4]);
     record.extend_from_slice(&number.to_le_bytes());
     record.extend_from_slice(&field(batch.body.len())?.to_le_bytes());
-    let points = u32::try_from(batch.points).unwrap_or(u32::MAX);
-    record.extend_from_slice(&points.to_le_bytes());
+    let items = u32::try_from(batch.items).unwrap_or(u32::MAX);
+    record.extend_from_slice(&items.to_le_bytes());
     record.extend_from_slice(&content);
     let checksum = crc32fast::hash(&record[8..]);
     record[4..8].copy_from_slice(&checksum.to_le_bytes());
@@ -127,7 +127,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         return Parsed::Broken;
     };
     let fields = (number(4), number(16), number(20));
-    let (Some(checksum), Some(batch_len), Some(points)) = fields else {
+    let (Some(checksum), Some(batch_len), Some(items)) = fields else {
         return Parsed::Broken;
     };
     if crc32fast::hash(&record[8..]) != checksum {
@@ -138,7 +138,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
         number: u64::from_le_bytes(count),
         len,
         batch_len: batch_len as usize,
-        points: points.into(),
+        items: items.into(),
     })
 }
 
@@ -168,7 +168,7 @@ mod tests {
     fn record(number: u64, text: &'static str) -> Vec<u8> {
         let batch = Batch {
             body: Bytes::from_static(text.as_bytes()),
-            points: 3,
+            items: 3,
         };
         let mut record = Vec::new();
         let mut compressor = Compressor::new(LEVEL).unwrap();
@@ -183,7 +183,7 @@ mod tests {
             number: 7,
             len: record.len(),
             batch_len: 7,
-            points: 3,
+            items: 3,
         };
         assert_eq!(parse(&record), Parsed::Whole(found));
         assert_eq!(decode(&record, 7).unwrap(), "a batch");

@@ -1,7 +1,7 @@
 //! Batches on disk: what the collector has not taken yet, in order, bounded,
 //! through crashes and restarts.
 //!
-//! A folder of its own in `state_dir`, locked by the procmon that uses it. Every
+//! A folder for each signal in `state_dir`, locked by the procmon that uses it. Every
 //! batch is written, compressed, to the end of the newest segment before it is
 //! sent first; a cursor says which is the next to be delivered, and whether it
 //! was tried. Segments that were delivered are removed; where there is no room
@@ -35,8 +35,6 @@ use self::segment::Segment;
 use super::encode::Batch;
 use crate::file_lock::FileLock;
 
-/// Its folder in `state_dir`.
-pub const FOLDER: &str = "spool";
 /// No segment begins another batch behind so many bytes...
 const SEGMENT: u64 = 1 << 20;
 /// ... nor behind this part of all: what makes room is a whole segment.
@@ -47,7 +45,7 @@ const SEGMENTS: u64 = 8;
 pub struct SpoolSettings {
     /// The folder that survives restarts; the spool is a folder in it.
     pub state_dir: PathBuf,
-    /// Most bytes of all batches, as they are on disk.
+    /// Most bytes of all batches of a signal, as they are on disk.
     pub max_size: u64,
 }
 

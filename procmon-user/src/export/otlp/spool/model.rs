@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::export::otlp::Signal;
 
 const LIMIT: u64 = 10_000;
 
@@ -51,7 +52,7 @@ proptest! {
             state_dir: folder.path().to_owned(),
             max_size: LIMIT,
         };
-        let mut spool = Spool::open(&settings).unwrap().spool;
+        let mut spool = Spool::open(&settings, Signal::Metrics).unwrap().spool;
         let mut model: BTreeMap<u64, (Location, Bytes)> = BTreeMap::new();
         let mut tried = None;
         let mut came = 0;
@@ -59,7 +60,7 @@ proptest! {
             match step {
                 Step::Append(len) => {
                     let body = body(came, len);
-                    let batch = Batch { body: body.clone(), points: came };
+                    let batch = Batch { body: body.clone(), items: came };
                     let appended = spool.append(&batch).unwrap();
                     prop_assert_eq!(appended.location.number, came);
                     model.insert(came, (appended.location, body));
@@ -81,7 +82,7 @@ proptest! {
                 }
                 Step::Restart => {
                     drop(spool);
-                    let opened = Spool::open(&settings).unwrap();
+                    let opened = Spool::open(&settings, Signal::Metrics).unwrap();
                     prop_assert_eq!(opened.lost, 0);
                     let found: Vec<_> = opened.found.iter().map(|f| f.location).collect();
                     let expected: Vec<_> = model.values().map(|(location, _)| *location).collect();

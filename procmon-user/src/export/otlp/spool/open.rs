@@ -8,7 +8,8 @@ use std::path::Path;
 use super::cursor::{Cursor, Position};
 use super::format::{self, Record};
 use super::segment::{self, Segment, Whole};
-use super::{FOLDER, Location, Spool, SpoolError, SpoolSettings};
+use super::{Location, Spool, SpoolError, SpoolSettings};
+use crate::export::otlp::Signal;
 use crate::file_lock::{FileLock, LockError};
 
 /// A batch of before.
@@ -18,8 +19,8 @@ pub struct Found {
     pub location: Location,
     /// How long it is.
     pub len: usize,
-    /// Points in it.
-    pub points: u64,
+    /// Points, log records or spans in it.
+    pub items: u64,
 }
 
 /// A spool, and what was in it.
@@ -36,13 +37,13 @@ pub struct Opened {
 }
 
 impl Spool {
-    /// Opens the spool, and makes it if it is not there.
+    /// Opens the spool of a signal, and makes it if it is not there.
     ///
     /// # Errors
     /// When it is another procmon's, of another version, or cannot be written.
     /// It is then left as it is.
-    pub fn open(settings: &SpoolSettings) -> Result<Opened, SpoolError> {
-        let folder = settings.state_dir.join(FOLDER);
+    pub fn open(settings: &SpoolSettings, of: Signal) -> Result<Opened, SpoolError> {
+        let folder = settings.state_dir.join(of.spool());
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -179,7 +180,7 @@ impl Looked {
                     len,
                 },
                 len: whole.record.batch_len,
-                points: whole.record.points,
+                items: whole.record.items,
             });
         }
         if self.found.len() == begun {

@@ -2,6 +2,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::format::VERSION;
 use super::*;
+use crate::export::otlp::Signal;
+
+const FOLDER: &str = Signal::Metrics.spool();
 
 const ROOMY: u64 = 64 << 20;
 
@@ -23,12 +26,12 @@ fn batch(number: u64, len: usize) -> Batch {
     };
     Batch {
         body: (0..len).map(|_| next()).collect(),
-        points: number + 1,
+        items: number + 1,
     }
 }
 
 fn open(folder: &Path) -> Opened {
-    Spool::open(&settings(folder, ROOMY)).unwrap()
+    Spool::open(&settings(folder, ROOMY), Signal::Metrics).unwrap()
 }
 
 /// A spool with these batches, each of 1000 bytes, that nobody uses.
@@ -49,7 +52,7 @@ fn numbers(opened: &mut Opened) -> Vec<u64> {
         let record = segment::read(&opened.spool.folder, &found.location).unwrap();
         let expected = batch(number, 1000);
         assert_eq!(format::decode(&record, number).unwrap(), expected.body);
-        assert_eq!((found.len, found.points), (1000, expected.points));
+        assert_eq!((found.len, found.items), (1000, expected.items));
         number
     };
     found.iter().map(check).collect()
@@ -130,7 +133,9 @@ fn what_is_delivered_at_once_takes_no_room() {
 fn a_spool_that_is_full_drops_the_oldest_and_never_grows_past_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let limit = 20_000;
-    let mut spool = Spool::open(&settings(folder.path(), limit)).unwrap().spool;
+    let mut spool = Spool::open(&settings(folder.path(), limit), Signal::Metrics)
+        .unwrap()
+        .spool;
     let mut oldest = 0;
     for number in 0..100 {
         let appended = spool.append(&batch(number, 1000)).unwrap();
@@ -153,7 +158,9 @@ fn a_spool_that_is_full_drops_the_oldest_and_never_grows_past_its_bound() {
 #[test]
 fn a_batch_larger_than_the_spool_is_refused_and_nothing_is_dropped_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(&settings(folder.path(), 4096)).unwrap().spool;
+    let mut spool = Spool::open(&settings(folder.path(), 4096), Signal::Metrics)
+        .unwrap()
+        .spool;
     spool.append(&batch(0, 1000)).unwrap();
     let error = spool.append(&batch(1, 5000)).unwrap_err();
     assert!(error.to_string().contains("larger"), "{error}");
@@ -222,7 +229,7 @@ fn a_spool_from_a_newer_version_is_refused_and_left_as_it_is() {
         let mut bytes = fs::read(&path).unwrap();
         bytes[14..16].copy_from_slice(&(VERSION + 1).to_le_bytes());
         fs::write(&path, &bytes).unwrap();
-        let error = Spool::open(&settings(folder.path(), ROOMY)).unwrap_err();
+        let error = Spool::open(&settings(folder.path(), ROOMY), Signal::Metrics).unwrap_err();
         let said = error.to_string();
         assert!(said.contains("in format 2"), "{said}");
         assert!(said.contains("remove"), "{said}");
@@ -238,7 +245,7 @@ fn a_spool_from_a_newer_version_is_refused_and_left_as_it_is() {
 fn a_spool_is_one_procmons_at_a_time() {
     let folder = filled(2);
     let first = open(folder.path());
-    let error = Spool::open(&settings(folder.path(), ROOMY)).unwrap_err();
+    let error = Spool::open(&settings(folder.path(), ROOMY), Signal::Metrics).unwrap_err();
     let said = error.to_string();
     assert!(
         said.contains(&format!("(process {})", std::process::id())),
@@ -252,7 +259,7 @@ fn a_spool_is_one_procmons_at_a_time() {
 #[test]
 fn a_folder_that_cannot_be_is_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = Spool::open(&settings(&file.path().join("x"), ROOMY)).unwrap_err();
+    let error = Spool::open(&settings(&file.path().join("x"), ROOMY), Signal::Metrics).unwrap_err();
     assert!(error.to_string().contains("cannot make"), "{error}");
 }
 
@@ -277,7 +284,9 @@ fn others_may_not_read_it() {
 #[test]
 fn segments_go_as_they_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(&settings(folder.path(), 80_000)).unwrap().spool;
+    let mut spool = Spool::open(&settings(folder.path(), 80_000), Signal::Metrics)
+        .unwrap()
+        .spool;
     for number in 0..60 {
         spool.append(&batch(number, 1000)).unwrap();
     }

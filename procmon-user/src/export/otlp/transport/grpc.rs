@@ -22,8 +22,6 @@ use super::{
 };
 use crate::export::otlp::settings::{Compression, Settings};
 
-const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-
 /// OTLP over gRPC.
 #[derive(Debug)]
 pub struct GrpcTransport {
@@ -33,6 +31,7 @@ pub struct GrpcTransport {
     secure: bool,
     client: Grpc<Channel>,
     metadata: MetadataMap,
+    method: PathAndQuery,
     timeout: Duration,
     compression: Option<Compression>,
 }
@@ -48,6 +47,7 @@ impl GrpcTransport {
             connector,
             secure: settings.is_secure(),
             metadata: metadata(settings),
+            method: PathAndQuery::from_static(settings.signal.method()),
             timeout: settings.timeout,
             compression: settings.compression,
         })
@@ -59,8 +59,8 @@ impl GrpcTransport {
             *request.metadata_mut() = self.metadata.clone();
             let ready = self.client.ready().await;
             ready.map_err(|error| Failure::unreachable(&error, self.secure))?;
-            let path = PathAndQuery::from_static(EXPORT);
-            let answer = self.client.unary(request, path, BytesCodec).await;
+            let method = self.method.clone();
+            let answer = self.client.unary(request, method, BytesCodec).await;
             answer.map_err(|status| classify_status(&status, self.secure))
         };
         match tokio::time::timeout(self.timeout, call).await {

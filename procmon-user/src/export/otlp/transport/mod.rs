@@ -33,8 +33,8 @@ const MAX_WAIT: Duration = Duration::from_secs(300);
 /// What a collector said to a batch it took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Points it threw away; never sent again.
-    pub rejected_points: u64,
+    /// Points, log records or spans it threw away; never sent again.
+    pub rejected: u64,
     /// Why, or a remark when none were.
     pub message: String,
 }
@@ -148,12 +148,14 @@ impl Failure {
     }
 }
 
+/// What an answer says. Those to logs and traces have the same fields, under
+/// the same numbers (opentelemetry-proto, `Export*PartialSuccess`).
 fn accepted(answer: ExportMetricsServiceResponse) -> Accepted {
     let Some(partial) = answer.partial_success else {
         return Accepted::default();
     };
     Accepted {
-        rejected_points: u64::try_from(partial.rejected_data_points).unwrap_or(0),
+        rejected: u64::try_from(partial.rejected_data_points).unwrap_or(0),
         message: printable(&partial.error_message),
     }
 }

@@ -83,7 +83,7 @@ impl<T: Transport> Transport for Splitting<T> {
         while let Some(part) = self.parts.front().cloned() {
             let refused = match self.inner.send(part).await {
                 Ok(accepted) => {
-                    self.accepted.rejected_points += accepted.rejected_points;
+                    self.accepted.rejected += accepted.rejected;
                     if !accepted.message.is_empty() {
                         self.accepted.message = accepted.message;
                     }
@@ -172,7 +172,7 @@ mod tests {
             }
             self.taken.push(body);
             Ok(Accepted {
-                rejected_points: 1,
+                rejected: 1,
                 message: String::new(),
             })
         }
@@ -212,7 +212,7 @@ mod tests {
         assert_same(taken, &batch);
         // Whole, halves, quarters: each was found too large once.
         assert_eq!(*tried, taken.len() + 3);
-        assert_eq!(accepted.rejected_points, taken.len() as u64);
+        assert_eq!(accepted.rejected, taken.len() as u64);
         let before = std::mem::take(&mut splitting.inner);
         splitting.inner.most = before.most;
         splitting.send(batch.clone()).await.expect("taken");

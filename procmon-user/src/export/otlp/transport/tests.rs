@@ -152,12 +152,12 @@ async fn partial_success_is_success_with_its_count() {
             Answer::Partial(0, "a remark"),
         ]);
         let expected = Accepted {
-            rejected_points: 3,
+            rejected: 3,
             message: "too old".to_owned(),
         };
         assert_eq!(network.send(one_batch()).await, Ok(expected));
         let expected = Accepted {
-            rejected_points: 0,
+            rejected: 0,
             message: "a remark".to_owned(),
         };
         assert_eq!(network.send(one_batch()).await, Ok(expected));

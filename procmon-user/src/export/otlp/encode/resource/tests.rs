@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+
 use super::*;
 use crate::process::fixture;
 use crate::process::select::Matched;

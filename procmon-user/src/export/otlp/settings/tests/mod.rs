@@ -17,7 +17,7 @@ fn resolve(
     file: &FileSettings,
     variables: Variables<'_>,
 ) -> Result<Option<Settings>, SettingsError> {
-    Settings::resolve(flag, file, &|name| {
+    Settings::resolve(Signal::Metrics, flag, file, &|name| {
         let variable = variables.iter().find(|(key, _)| *key == name);
         variable.map(|(_, value)| value.into())
     })
@@ -234,6 +234,57 @@ fn only_an_endpoint_without_a_scheme_asks_whether_it_is_insecure() {
             "{variables:?}"
         );
     }
+}
+
+/// Where a signal goes; `None` where it goes nowhere.
+fn goes(signal: Signal, flag: Option<Option<&str>>, variables: Variables<'_>) -> Option<String> {
+    let env = |name: &str| {
+        let variable = variables.iter().find(|(key, _)| *key == name);
+        variable.map(|(_, value)| value.into())
+    };
+    let resolved = Settings::resolve(signal, flag, &FileSettings::default(), &env);
+    let settings = resolved.expect("good settings")?;
+    assert_eq!(settings.signal, signal);
+    Some(settings.endpoint.to_string())
+}
+
+#[test]
+fn each_signal_has_its_path_behind_the_endpoint_for_all_and_its_own_endpoint_as_it_is() {
+    let http = (PROTOCOL, "http/protobuf");
+    let all = [(ENDPOINT, "http://h:9/base"), http];
+    let logs = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:8/take");
+    let both = [all[0], http, logs];
+    let alone = [logs, http];
+    let flag = Some(Some("http://flag:7"));
+    for (signal, path) in [
+        (Signal::Metrics, "/v1/metrics"),
+        (Signal::Logs, "/v1/logs"),
+        (Signal::Traces, "/v1/traces"),
+    ] {
+        let of_all = Some(format!("http://h:9/base{path}"));
+        assert_eq!(goes(signal, None, &all), of_all);
+        let own = Some("http://logs:8/take".to_owned());
+        let (beside, lone) = match signal {
+            Signal::Logs => (own.clone(), own),
+            _ => (of_all, None),
+        };
+        assert_eq!(goes(signal, None, &both), beside);
+        assert_eq!(goes(signal, None, &alone), lone);
+        let flagged = Some(format!("http://flag:7{path}"));
+        assert_eq!(goes(signal, flag, &both), flagged);
+    }
+}
+
+#[test]
+fn a_word_that_names_no_exporter_of_a_signal_is_an_error_that_names_those_there_are() {
+    let variables = [LOCAL, ("OTEL_LOGS_EXPORTER", "prometheus")];
+    let env = |name: &str| {
+        let variable = variables.iter().find(|(key, _)| *key == name);
+        variable.map(|(_, value)| value.into())
+    };
+    let error = Settings::resolve(Signal::Logs, None, &FileSettings::default(), &env);
+    let said = "OTEL_LOGS_EXPORTER: \"prometheus\" is none of: otlp, none, console";
+    assert_eq!(error.expect_err("no exporter of logs").to_string(), said);
 }
 
 #[test]
@@ -504,7 +555,8 @@ fn a_bad_endpoint_is_told_with_where_it_was_given() {
 fn a_variable_that_is_no_text_is_told() {
     let bytes = OsString::from_vec(b"http://\xff".to_vec());
     let env = |name: &str| (name == ENDPOINT).then(|| bytes.clone());
-    let error = Settings::resolve(None, &FileSettings::default(), &env).expect_err("bad settings");
+    let error = Settings::resolve(Signal::Metrics, None, &FileSettings::default(), &env)
+        .expect_err("bad settings");
     assert_eq!(
         error.to_string(),
         "OTEL_EXPORTER_OTLP_ENDPOINT: \"http://\u{fffd}\" is none of: valid UTF-8"

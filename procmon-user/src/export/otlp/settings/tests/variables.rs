@@ -132,6 +132,20 @@ fn cases() -> Vec<Case> {
         ),
         case("OTEL_SDK_DISABLED", "TRUE", endpoint, OFF),
         case("OTEL_METRICS_EXPORTER", "none", endpoint, OFF),
+        case("OTEL_LOGS_EXPORTER", "console", endpoint, OFF),
+        case("OTEL_TRACES_EXPORTER", "zipkin", endpoint, OFF),
+        case(
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "http://h:9",
+            endpoint,
+            "http://h:9/",
+        ),
+        case(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "http://h:9",
+            endpoint,
+            "http://h:9/",
+        ),
         with(
             case(
                 "HTTP_PROXY",
@@ -164,37 +178,20 @@ fn cases() -> Vec<Case> {
             &[HTTP, ("HTTP_PROXY", "http://p:3128")],
         ),
     ];
-    // The forms for all signals and for metrics.
-    for [generic, signal] in [
-        [PROTOCOL, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"],
-        [
-            "OTEL_EXPORTER_OTLP_INSECURE",
-            "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
-        ],
-        [
-            "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-        ],
-        [
-            CERTIFICATE.0,
-            "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-        ],
-        [KEY.0, "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY"],
-        [
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-        ],
-        [
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-            "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
-        ],
-        [
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
-        ],
+    // The forms for all signals and for each.
+    for option in [
+        "PROTOCOL",
+        "INSECURE",
+        "CERTIFICATE",
+        "CLIENT_CERTIFICATE",
+        "CLIENT_KEY",
+        "HEADERS",
+        "COMPRESSION",
+        "TIMEOUT",
     ] {
-        for name in [generic, signal] {
-            let option = generic.trim_start_matches("OTEL_EXPORTER_OTLP_");
+        let of = Signal::ALL.map(|signal| format!("{}_", signal.variable()));
+        for signal in of.into_iter().chain([String::new()]) {
+            let name = format!("OTEL_EXPORTER_OTLP_{signal}{option}").leak();
             cases.push(match option {
                 "PROTOCOL" => case(name, "http/protobuf", protocol, "HttpProtobuf"),
                 "INSECURE" => with(
@@ -219,8 +216,15 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// For which signal a variable matters.
+fn signal_of(variable: &str) -> Signal {
+    let has = |signal: &Signal| variable.split('_').any(|word| word == signal.variable());
+    Signal::ALL.into_iter().find(has).unwrap_or(Signal::Metrics)
+}
+
 /// What a resolution comes to, and which variables it asked for.
 fn told(
+    signal: Signal,
     variables: &[(&str, &str)],
     file: &str,
     of: fn(&Settings) -> String,
@@ -231,7 +235,7 @@ fn told(
         let variable = variables.iter().find(|(key, _)| *key == name);
         variable.map(|(_, value)| value.replace("FILE", file).into())
     };
-    match Settings::resolve(None, &FileSettings::default(), &env) {
+    match Settings::resolve(signal, None, &FileSettings::default(), &env) {
         Ok(Some(settings)) => of(&settings),
         Ok(None) => OFF.to_owned(),
         Err(error) => error.to_string(),
@@ -248,11 +252,12 @@ fn each_variable_of_the_specification_has_a_test_or_a_line_that_it_is_not_suppor
 
     let cases = cases();
     for case in &cases {
-        let without = told(case.given, file, case.of, &asked);
+        let signal = signal_of(case.variable);
+        let without = told(signal, case.given, file, case.of, &asked);
         assert_ne!(without, case.expected, "without {}", case.variable);
         let mut given = case.given.to_vec();
         given.push((case.variable, case.value));
-        let with = told(&given, file, case.of, &asked);
+        let with = told(signal, &given, file, case.of, &asked);
         assert_eq!(with, case.expected, "{}={}", case.variable, case.value);
     }
 
