@@ -53,9 +53,11 @@ pub fn spawn<T: Send + 'static>(
                         own.received();
                         let flow = consume(&mut keeps, &view);
                         own.consumed();
-                        // Of those who have it, the last one frees it.
-                        drop(view);
-                        heap::trim_if_much();
+                        // Whoever has it last frees it.
+                        if let Some(view) = Arc::into_inner(view) {
+                            drop(view);
+                            heap::trim_if_much();
+                        }
                         if flow.is_break() {
                             break;
                         }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kernel::{Kernel, KernelError, Others, SnapshotProcess};
 
@@ -64,12 +64,23 @@ impl Threaded {
     }
 }
 
-/// Looks again at those of `processes` in which a thread is missing, a few times.
+/// Looks again at those of `processes` in which a thread is missing, a few times,
+/// for about as long as the first pass `took`: on a great host each look is as
+/// long, and some thread always ends.
 ///
 /// # Errors
 /// When the iterator cannot be read.
-pub fn look_again(kernel: &mut Kernel, processes: &mut [Threaded]) -> Result<(), KernelError> {
+pub fn look_again(
+    kernel: &mut Kernel,
+    processes: &mut [Threaded],
+    took: Duration,
+) -> Result<(), KernelError> {
+    let begin = Instant::now();
+    let enough = took.max(WAITS.iter().sum());
     for wait in WAITS {
+        if begin.elapsed() >= enough {
+            break;
+        }
         let short = processes
             .iter_mut()
             .filter(|process| process.missing() > process.missing_before);

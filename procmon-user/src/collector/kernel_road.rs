@@ -2,6 +2,7 @@
 //! records.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use log::{debug, info, warn};
 use procmon_common::records::state;
@@ -300,6 +301,7 @@ impl KernelRoad {
         seen: &mut Seen,
         present: &mut Pids,
     ) -> Result<Vec<SnapshotProcess>, CollectError> {
+        let begin = Instant::now();
         let (mut threadless, mut threaded) = (Vec::new(), Vec::new());
         // As many as last time, and some that have come since: a vector that
         // grows is copied each time.
@@ -326,7 +328,7 @@ impl KernelRoad {
             process.others = pass.others(process.process.leader.pid);
         }
         seen.states = Some(pass.states());
-        dying::look_again(&mut self.kernel, &mut threaded)?;
+        dying::look_again(&mut self.kernel, &mut threaded, begin.elapsed())?;
         for found in threaded {
             let observed = &mut seen.live[found.place];
             if found.was_seen_again() {

@@ -166,7 +166,8 @@ of procmon, on `/metrics?target=PID` of a process that is watched.
 const OTHERS: &str = "
 ## Names of other monitors
 
-`compat` in the configuration adds these, which tell what stands above under another name.
+`compat` in the configuration adds these, which tell what stands above under another name. They come on
+top of the series that `procmon.agent.series.active` counts and `select.max_series` limits.
 
 | metric | set | description |
 |---|---|---|

@@ -1,11 +1,16 @@
 //! Events of processes.
 
+use std::collections::HashSet;
+
 use procmon_tests::{
     Procmon, Program,
     cgroup::{Cgroup, Controller},
     need,
     program::SOON,
-    receiver::{Receiver, signals::counters_at},
+    receiver::{
+        Receiver,
+        signals::{Logged, counters_at},
+    },
     strace::file_key,
     victim,
     watching::LIMIT,
@@ -44,6 +49,28 @@ fn exec_and_exit_arrive_once_each_with_the_exact_code_and_the_counters_of_the_la
     assert_eq!(exit.counters.get(&file_key("dup", None)), Some(&30.0));
     let last = counters_at(&receiver.bodies(), pid, exit.time);
     assert_eq!(exit.counters, last);
+}
+
+/// Some 16 MB of events, four times what may wait in memory.
+#[test]
+fn four_thousand_ends_of_one_tick_are_told_one_by_one() {
+    let receiver = Receiver::start().unwrap();
+    let mut held = Held::before("exec \"$0\" run=4000:/bin/true");
+    let pid = held.pid();
+    let procmon = Procmon::new("run")
+        .args(["--interval", "10m", "--children", "--otlp", &receiver.url()])
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .pid(pid)
+        .start_watching(LIMIT)
+        .unwrap();
+    held.go();
+    held.end();
+    finish(procmon);
+    let logs = receiver.logs();
+    let exits = logs.iter().filter(|record| record.event == EXIT);
+    let pids: HashSet<_> = exits.clone().map(Logged::pid).collect();
+    // None has the pid of another, nor is told twice.
+    assert_eq!((exits.count(), pids.len()), (4_001, 4_001));
 }
 
 #[test]

@@ -58,13 +58,33 @@ impl Envelope {
         &self.agent
     }
 
-    /// Packs scopes with so many items each, in their order.
-    pub fn pack(&self, scopes: impl Iterator<Item = (Vec<u8>, Vec<u8>, u64)>) -> Vec<Batch> {
-        let mut writer = Writer::new(self.limit, Vec::new());
-        for (resource, scope, items) in scopes {
-            writer.write(&resource, &scope, items);
+    /// Packs scopes, and gives each batch away as soon as it is whole.
+    pub fn packer<G: FnMut(Batch)>(&self, give: G) -> Packer<G> {
+        Packer {
+            writer: Writer::new(self.limit, Vec::new()),
+            give,
         }
-        writer.finish().collect()
+    }
+}
+
+/// Packs scopes in their order.
+#[derive(Debug)]
+pub struct Packer<G> {
+    writer: Writer,
+    give: G,
+}
+
+impl<G: FnMut(Batch)> Packer<G> {
+    /// Adds a scope with so many items under this resource.
+    pub fn add(&mut self, resource: &Resource, scope: &impl Message, items: usize) {
+        let (resource, scope) = (resource.encode_to_vec(), scope.encode_to_vec());
+        self.writer.write(&resource, &scope, items as u64);
+        self.writer.take_complete().for_each(&mut self.give);
+    }
+
+    /// Gives away what is left.
+    pub fn finish(mut self) {
+        self.writer.finish().for_each(self.give);
     }
 }
 
@@ -75,13 +95,4 @@ pub fn scope() -> InstrumentationScope {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..InstrumentationScope::default()
     }
-}
-
-/// A resource and a scope as [`Envelope::pack`] takes them.
-pub fn part(resource: &Resource, scope: &impl Message, items: usize) -> (Vec<u8>, Vec<u8>, u64) {
-    (
-        resource.encode_to_vec(),
-        scope.encode_to_vec(),
-        items as u64,
-    )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::encode::Encoder;
+use super::encode::{Batch, Encoder};
 use super::logs::LogEncoder;
 use super::queue::{Backoff, Queue, QueueHealth, Undelivered};
 use super::spool::{Opened, Spool};
@@ -98,6 +98,19 @@ fn open_spool(settings: &SpoolSettings, signal: Signal) -> Option<Opened> {
     Some(opened)
 }
 
+/// Queues batches one after the other. The first never waits for the network.
+/// Many are made no faster than a network that works takes them, so that they
+/// are never in memory all at once; one that does not work is not waited for.
+fn in_turn(queue: &Queue) -> impl FnMut(Batch) {
+    let mut first = true;
+    move |batch| {
+        if !std::mem::take(&mut first) {
+            queue.await_room();
+        }
+        queue.push(batch);
+    }
+}
+
 impl OtlpExporter {
     /// An exporter of metrics whose sender runs on `runtime`.
     ///
@@ -116,19 +129,9 @@ impl OtlpExporter {
         })
     }
 
-    /// Encodes a view and queues it. A view of one batch never waits for the
-    /// network. That of a great host is made no faster than a network that works
-    /// takes it, so that it is never in memory as a whole; one that does not
-    /// work is not waited for.
+    /// Encodes a view and queues it.
     pub fn consume(&mut self, view: &View) {
-        let queue = &self.queue;
-        let mut first = true;
-        self.encoder.encode_each(view, |batch| {
-            if !std::mem::take(&mut first) {
-                queue.await_room();
-            }
-            queue.push(batch);
-        });
+        self.encoder.encode_each(view, in_turn(&self.queue));
         self.series
             .store(self.encoder.live_series(), Ordering::Relaxed);
     }
@@ -166,9 +169,7 @@ impl LogExporter {
 
     /// Queues what has happened since the view before.
     pub fn consume(&mut self, view: &View) {
-        for batch in self.encoder.encode(view) {
-            self.queue.push(batch);
-        }
+        self.encoder.encode_each(view, in_turn(&self.queue));
     }
 
     /// How it does, for as long as anyone asks.
@@ -178,10 +179,9 @@ impl LogExporter {
 
     /// Delivers what it can until the deadline, with what procmon has said
     /// since the last view, and tells what it could not.
-    pub async fn shutdown(mut self, deadline: Duration) -> Undelivered {
-        for batch in self.encoder.encode_own_words() {
-            self.queue.push(batch);
-        }
+    pub async fn shutdown(self, deadline: Duration) -> Undelivered {
+        self.encoder
+            .encode_own_words(|batch| self.queue.push(batch));
         self.queue.shutdown(deadline).await
     }
 }
@@ -213,9 +213,8 @@ impl SpanExporter {
             let retried = other.queue.take_retried().into_iter();
             retried.map(move |one| (exporter, one))
         });
-        for batch in self.encoder.encode(view, retried) {
-            self.queue.push(batch);
-        }
+        let queue = &self.queue;
+        self.encoder.encode_each(view, retried, in_turn(queue));
     }
 
     /// How it does, for as long as anyone asks.

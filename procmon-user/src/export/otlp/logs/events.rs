@@ -1,8 +1,11 @@
 //! What happened to processes between two views.
 
+use std::num::NonZeroU64;
+
 use procmon_common::Counter;
 
 use crate::frame::Frame;
+use crate::process::identity::NS_PER_TICK;
 use crate::process::{ByProcess, ProcessSample};
 use crate::shape::View;
 
@@ -32,12 +35,15 @@ pub struct Event<'a> {
     pub at_unix_ns: Option<u64>,
 }
 
-/// Remembers what was told of each process. Counts tell what happened, not
-/// views: a view that was lost costs no event.
+/// Remembers what was told of each process. Counts tell what happened to the
+/// living, not views: one that was lost costs none of that. The ends in it are
+/// lost with it.
 #[derive(Debug, Default)]
 pub struct Happened {
     known: ByProcess<Told>,
     views: u64,
+    /// When the last view was, ns of CLOCK_BOOTTIME.
+    last_boot_ns: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +52,29 @@ struct Told {
     oom_kills: u64,
     /// The last view that it was in.
     view: u64,
+}
+
+impl Told {
+    /// What does not count as news of a process that is seen for the first time:
+    /// one that was there at the last view already, and was watched only now, did
+    /// most of what it did before.
+    fn before(sample: &ProcessSample, last_boot_ns: Option<u64>) -> Self {
+        let (Some(last), Some(probes)) = (last_boot_ns, &sample.probes) else {
+            return Self::default();
+        };
+        // Its start is rounded down.
+        if sample.id.start_boot_ns() + NS_PER_TICK > last {
+            return Self::default();
+        }
+        let older = |count: u64, latest: Option<NonZeroU64>| {
+            count.saturating_sub(latest.is_some_and(|at| at.get() > last).into())
+        };
+        Self {
+            execs: older(probes.get(Counter::Execs), probes.executed_boot_ns),
+            oom_kills: older(probes.get(Counter::OomKills), probes.oom_killed_boot_ns),
+            view: 0,
+        }
+    }
 }
 
 impl Happened {
@@ -65,6 +94,7 @@ impl Happened {
         }
         self.known
             .retain(|_, told| self.views - told.view < KEPT_VIEWS);
+        self.last_boot_ns = Some(frame.at_boot_ns);
         let latest = frame.at_unix_ns;
         // Stable: what has the same time stays as it is.
         events.sort_by_key(|event| event.at_unix_ns.unwrap_or(latest));
@@ -72,7 +102,9 @@ impl Happened {
     }
 
     fn of<'a>(&mut self, sample: &'a ProcessSample, frame: &Frame, events: &mut Vec<Event<'a>>) {
-        let told = self.known.entry(sample.id).or_default();
+        let last_boot_ns = self.last_boot_ns;
+        let told = self.known.entry(sample.id);
+        let told = told.or_insert_with(|| Told::before(sample, last_boot_ns));
         told.view = self.views;
         let end = sample.exit.map(|exit| exit.at_unix_ns);
         let mut add = |what, at_unix_ns| {
@@ -83,7 +115,7 @@ impl Happened {
             });
         };
         if let Some(probes) = &sample.probes {
-            let at = |boot_ns: Option<std::num::NonZeroU64>| {
+            let at = |boot_ns: Option<NonZeroU64>| {
                 // Without one of its own it comes before the end.
                 boot_ns.map(|at| frame.unix_ns(at.get())).or(end)
             };

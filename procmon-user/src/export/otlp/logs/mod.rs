@@ -13,11 +13,11 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::HostIdentity;
 use super::encode::{Batch, SCHEMA_URL};
-use super::envelope::{Envelope, part, scope};
+use super::envelope::{Envelope, Packer, scope};
 use super::settings::Settings;
 use crate::proc::clock::now_unix_ns;
 use crate::shape::View;
-use events::{Event, Happened};
+use events::Happened;
 use own::OwnLog;
 
 /// The most records in one scope: a scope is never cut in two.
@@ -31,12 +31,6 @@ pub struct LogEncoder {
     /// Events of processes are told, too.
     events: bool,
     own: Option<OwnLog>,
-}
-
-/// Records of one resource, one after the other.
-struct Run {
-    resource: Resource,
-    records: Vec<LogRecord>,
 }
 
 impl LogEncoder {
@@ -57,81 +51,90 @@ impl LogEncoder {
         }
     }
 
-    /// What has happened since the view before, and what procmon has said.
-    pub fn encode(&mut self, view: &View) -> Vec<Batch> {
-        let mut runs = self.own_words();
-        let changes = view.frame.agent.changes.iter();
-        let changes = changes.map(|change| record::of_probe(change, &view.frame));
-        self.add_own(&mut runs, changes.collect());
+    /// What has happened since the view before, and what procmon has said, each
+    /// batch as soon as it is complete.
+    pub fn encode_each(&mut self, view: &View, take: impl FnMut(Batch)) {
+        let mut runs = Runs::new(&self.envelope, take);
+        self.add_own_words(&mut runs);
+        for change in &view.frame.agent.changes {
+            runs.add_own(record::of_probe(change, &view.frame));
+        }
         if self.events {
             for event in self.happened.since_the_view_before(view) {
-                self.add_event(&mut runs, &event, view);
+                let resource = self.envelope.of_process(event.sample);
+                runs.add(resource, record::of_process(&event, &view.frame));
             }
         }
-        self.pack(runs)
+        runs.finish();
     }
 
     /// What procmon has said since it was last asked.
-    pub fn encode_own_words(&mut self) -> Vec<Batch> {
-        let runs = self.own_words();
-        self.pack(runs)
+    pub fn encode_own_words(&self, take: impl FnMut(Batch)) {
+        let mut runs = Runs::new(&self.envelope, take);
+        self.add_own_words(&mut runs);
+        runs.finish();
     }
 
-    fn own_words(&self) -> Vec<Run> {
-        let mut runs = Vec::new();
-        if let Some(own) = &self.own {
-            let observed_unix_ns = now_unix_ns();
-            let (said, lost) = own.take();
-            let mut records: Vec<_> = said
-                .into_iter()
-                .map(|said| record::of_own(said, observed_unix_ns))
-                .collect();
-            if lost > 0 {
-                let lost = own::Said::lost(lost, observed_unix_ns);
-                records.push(record::of_own(lost, observed_unix_ns));
-            }
-            self.add_own(&mut runs, records);
-        }
-        runs
-    }
-
-    fn add_own(&self, runs: &mut Vec<Run>, mut records: Vec<LogRecord>) {
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(RECORDS));
-            runs.push(Run {
-                resource: self.envelope.of_agent().clone(),
-                records: std::mem::replace(&mut records, rest),
-            });
+    fn add_own_words(&self, runs: &mut Runs<'_, impl FnMut(Batch)>) {
+        let Some(own) = &self.own else { return };
+        let observed_unix_ns = now_unix_ns();
+        let (said, lost) = own.take();
+        let lost = (lost > 0).then(|| own::Said::lost(lost, observed_unix_ns));
+        for said in said.into_iter().chain(lost) {
+            runs.add_own(record::of_own(said, observed_unix_ns));
         }
     }
+}
 
-    /// Adds an event in its order; those of one process that follow each other
-    /// share what is told of it.
-    fn add_event(&self, runs: &mut Vec<Run>, event: &Event<'_>, view: &View) {
-        let resource = self.envelope.of_process(event.sample);
-        let record = record::of_process(event, &view.frame);
-        match runs.last_mut() {
-            Some(last) if last.resource == resource && last.records.len() < RECORDS => {
-                last.records.push(record);
-            }
-            _ => runs.push(Run {
-                resource,
-                records: vec![record],
-            }),
+/// Packs records: those that follow each other share what is told of whose they
+/// are.
+struct Runs<'a, G> {
+    envelope: &'a Envelope,
+    packer: Packer<G>,
+    resource: Resource,
+    records: Vec<LogRecord>,
+}
+
+impl<'a, G: FnMut(Batch)> Runs<'a, G> {
+    fn new(envelope: &'a Envelope, take: G) -> Self {
+        Self {
+            envelope,
+            packer: envelope.packer(take),
+            resource: Resource::default(),
+            records: Vec::new(),
         }
     }
 
-    fn pack(&self, runs: Vec<Run>) -> Vec<Batch> {
-        let scopes = runs.into_iter().map(|Run { resource, records }| {
-            let items = records.len();
-            let logs = ScopeLogs {
-                scope: Some(scope()),
-                log_records: records,
-                schema_url: SCHEMA_URL.to_owned(),
-            };
-            part(&resource, &logs, items)
-        });
-        self.envelope.pack(scopes)
+    /// Adds one of procmon itself.
+    fn add_own(&mut self, record: LogRecord) {
+        self.add(self.envelope.of_agent().clone(), record);
+    }
+
+    fn add(&mut self, resource: Resource, record: LogRecord) {
+        if self.resource != resource || self.records.len() == RECORDS {
+            self.complete();
+            self.resource = resource;
+        }
+        self.records.push(record);
+    }
+
+    fn complete(&mut self) {
+        let records = std::mem::take(&mut self.records);
+        if records.is_empty() {
+            return;
+        }
+        let items = records.len();
+        let logs = ScopeLogs {
+            scope: Some(scope()),
+            log_records: records,
+            schema_url: SCHEMA_URL.to_owned(),
+        };
+        self.packer.add(&self.resource, &logs, items);
+    }
+
+    fn finish(mut self) {
+        self.complete();
+        self.packer.finish();
     }
 }
 

@@ -26,6 +26,18 @@ fn encoder(events: bool, own: Option<OwnLog>) -> LogEncoder {
     LogEncoder::new(&settings, &HostIdentity::default(), BOOT, events, own)
 }
 
+fn encode(encoder: &mut LogEncoder, view: &View) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    encoder.encode_each(view, |batch| batches.push(batch));
+    batches
+}
+
+fn own_words(encoder: &LogEncoder) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    encoder.encode_own_words(|batch| batches.push(batch));
+    batches
+}
+
 fn decode(batches: &[Batch]) -> Vec<ResourceLogs> {
     let resources = batches.iter().flat_map(|batch| {
         let request = ExportLogsServiceRequest::decode(batch.body.clone()).expect("OTLP");
@@ -97,19 +109,19 @@ fn execs_kills_and_ends_are_told_once_each_in_the_order_of_their_times() {
         vec![counted(1, none, none), counted(2, once, none)],
         vec![],
     );
-    assert_eq!(names(&encoder.encode(&first)), [exec(2, 4)]);
+    assert_eq!(names(&encode(&mut encoder, &first)), [exec(2, 4)]);
     // Nothing new.
     let second = view(
         11,
         vec![counted(1, none, none), counted(2, once, none)],
         vec![],
     );
-    assert_eq!(encoder.encode(&second), []);
+    assert_eq!(encode(&mut encoder, &second), []);
     // The second one executes and is killed; one lives and ends in between.
     let victim = exited(counted(2, (2, 12), (1, 14)), BOOT + 15 * SECOND);
     let brief = exited(counted(3, (1, 13), none), BOOT + 14 * SECOND + 1);
     let third = view(20, vec![counted(1, (3, 19), none)], vec![brief, victim]);
-    let batches = encoder.encode(&third);
+    let batches = encode(&mut encoder, &third);
     let mut brief_end = exit(3, 14);
     brief_end.2 += 1;
     let expected = [
@@ -134,7 +146,10 @@ fn execs_kills_and_ends_are_told_once_each_in_the_order_of_their_times() {
     assert_eq!(severities.collect::<Vec<_>>(), expected);
     // Who has ended is not told again.
     assert_eq!(
-        encoder.encode(&view(21, vec![counted(1, (3, 19), none)], vec![])),
+        encode(
+            &mut encoder,
+            &view(21, vec![counted(1, (3, 19), none)], vec![])
+        ),
         []
     );
 }
@@ -144,16 +159,34 @@ fn a_kill_whose_time_is_not_known_comes_before_the_end_of_the_process() {
     let mut encoder = encoder(true, None);
     let mut victim = exited(counted(2, (0, 0), (1, 0)), BOOT + 15 * SECOND);
     victim.exit.as_mut().expect("an end").signal = Some(9);
-    let batches = encoder.encode(&view(20, vec![], vec![victim]));
+    let batches = encode(&mut encoder, &view(20, vec![], vec![victim]));
     assert_eq!(names(&batches), [killed(2, 15), exit(2, 15)]);
+}
+
+#[test]
+fn a_process_that_comes_to_be_watched_late_is_told_from_then_on() {
+    let mut encoder = encoder(true, None);
+    assert_eq!(encode(&mut encoder, &view(10, vec![], vec![])), []);
+    // Both are of the first second; one has just executed the last of its three.
+    let late = vec![counted(1, (3, 8), (0, 0)), counted(2, (3, 12), (0, 0))];
+    let batches = encode(&mut encoder, &view(13, late, vec![]));
+    assert_eq!(names(&batches), [exec(2, 12)]);
+    let count = &records(&batches)[0].1.attributes;
+    assert_eq!(find(count, "procmon.exec.count"), Some(Any::IntValue(1)));
 }
 
 #[test]
 fn a_view_that_was_lost_costs_no_exec() {
     let mut encoder = encoder(true, None);
-    encoder.encode(&view(10, vec![counted(1, (1, 4), (0, 0))], vec![]));
+    encode(
+        &mut encoder,
+        &view(10, vec![counted(1, (1, 4), (0, 0))], vec![]),
+    );
     // Three happened in views that nobody had.
-    let batches = encoder.encode(&view(13, vec![counted(1, (4, 12), (0, 0))], vec![]));
+    let batches = encode(
+        &mut encoder,
+        &view(13, vec![counted(1, (4, 12), (0, 0))], vec![]),
+    );
     let records = records(&batches);
     assert_eq!(
         find(&records[0].1.attributes, "procmon.exec.count"),
@@ -179,7 +212,7 @@ fn an_end_tells_how_it_was_and_the_counters_of_the_last_points() {
     let end = gone.exit.as_mut().expect("an end");
     (end.code, end.signal) = (None, Some(9));
     let view = view(20, vec![], vec![gone]);
-    let batches = encoder(true, None).encode(&view);
+    let batches = encode(&mut encoder(true, None), &view);
     let records = records(&batches);
     let (_, record) = records.last().expect("a record");
     assert_eq!(record.event_name, "procmon.process.exit");
@@ -248,7 +281,7 @@ fn an_event_has_the_resource_of_the_metrics_of_its_process() {
     let mut gone = exited(sample(7), BOOT + 15 * SECOND);
     gone.chosen = true;
     let view = view(20, vec![], vec![gone]);
-    let logs = decode(&encoder(true, None).encode(&view));
+    let logs = decode(&encode(&mut encoder(true, None), &view));
     let metrics = Encoder::new(&settings(&[ENDPOINT]), HostIdentity::default()).encode(&view);
     let metrics = ExportMetricsServiceRequest::decode(metrics[0].body.clone()).expect("OTLP");
     assert_eq!(logs[0].resource, metrics.resource_metrics[0].resource);
@@ -276,7 +309,7 @@ fn events_of_processes_are_not_told_unless_asked_for_those_of_probes_always() {
         agent: Arc::new(agent),
     };
     let view = View::of_all(Arc::new(frame), vec![]);
-    let batches = encoder(false, None).encode(&view);
+    let batches = encode(&mut encoder(false, None), &view);
     let records = records(&batches);
     assert_eq!(records.len(), 1);
     let (pid, record) = &records[0];
@@ -309,8 +342,8 @@ fn what_procmon_says_is_told_with_its_level_and_part_and_what_found_no_room() {
             words: format!("line {line}"),
         });
     }
-    let mut encoder = encoder(false, Some(own));
-    let found = records(&encoder.encode_own_words());
+    let encoder = encoder(false, Some(own));
+    let found = records(&own_words(&encoder));
     assert_eq!(found.len(), 2049);
     let (_, first) = &found[0];
     assert_eq!(
@@ -329,7 +362,7 @@ fn what_procmon_says_is_told_with_its_level_and_part_and_what_found_no_room() {
         "{:?}",
         found[2048]
     );
-    assert_eq!(encoder.encode_own_words(), []);
+    assert_eq!(own_words(&encoder), []);
 }
 
 #[test]
@@ -340,7 +373,7 @@ fn many_events_are_cut_into_batches_of_bounded_size() {
     };
     let mut encoder = LogEncoder::new(&settings, &HostIdentity::default(), BOOT, true, None);
     let ended = (1..100).map(|pid| exited(sample(pid), BOOT + 15 * SECOND));
-    let batches = encoder.encode(&view(20, vec![], ended.collect()));
+    let batches = encode(&mut encoder, &view(20, vec![], ended.collect()));
     assert!(batches.len() > 3, "{}", batches.len());
     assert!(batches.iter().all(|batch| batch.body.len() <= 20_000));
     let exits = names(&batches);

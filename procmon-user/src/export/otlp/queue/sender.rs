@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::disk::Disk;
 use super::state::{Retried, Shared};
 use crate::export::backoff::Backoff;
+use crate::export::otlp::Signal;
 use crate::export::otlp::spool::Location;
 use crate::export::otlp::transport::{Accepted, Failure, Transport};
 use crate::proc::clock::now_unix_ns;
@@ -21,10 +22,10 @@ pub(super) struct Sender<T> {
     pub backoff: Backoff,
     /// Failures in a row.
     pub failures: u32,
-    /// The last batch was refused.
-    pub rejecting: bool,
     /// When the first of them was, ns of Unix time, and why.
     pub first_failure: Option<(u64, String)>,
+    /// The last batch was refused.
+    pub rejecting: bool,
 }
 
 impl<T: Transport> Sender<T> {
@@ -156,7 +157,13 @@ impl<T: Transport> Sender<T> {
             self.failures = 0;
         }
         match &refusal {
-            Some(refusal) if !self.rejecting => log::warn!("OTLP to {name}: {refusal}"),
+            Some(refusal) if !self.rejecting => {
+                let advice = match self.shared.of {
+                    Signal::Metrics => String::new(),
+                    of => format!("; {}=none sends no {}", of.exporters(), of.items()),
+                };
+                log::warn!("OTLP to {name}: {refusal}{advice}");
+            }
             None if self.rejecting => log::info!("OTLP to {name}: it takes everything again"),
             _ => {}
         }

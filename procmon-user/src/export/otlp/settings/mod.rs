@@ -186,7 +186,8 @@ impl Settings {
         env: Environment<'_>,
     ) -> Result<Option<Self>, SettingsError> {
         let source = Source { env, of: signal };
-        if flag.is_none() && source.switched_off()? {
+        // The flag asks for metrics; what else goes the same way may stay off.
+        if (flag.is_none() || signal != Signal::Metrics) && source.switched_off()? {
             return Ok(None);
         }
         let Some(endpoint) = source.endpoint(flag, file)? else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::ids::{Ids, SpanId, TraceId};
-use crate::process::{ProcessId, ProcessSample};
+use crate::process::{Pids, ProcessId, ProcessSample};
 use crate::shape::View;
 
 /// These never end, so their spans never come: init and kthreadd. Who is their
@@ -74,16 +74,19 @@ impl Family {
     /// their traces.
     fn meet(&mut self, ids: &Ids, mut new: Vec<&ProcessSample>) {
         new.sort_by_key(|sample| sample.id.start_ticks);
+        for born_together in new.chunk_by(|one, next| one.id.start_ticks == next.id.start_ticks) {
+            self.meet_of_one_tick(ids, born_together.to_vec());
+        }
+    }
+
+    /// Those that began in the same 10 ms: their starts do not tell who came
+    /// first.
+    fn meet_of_one_tick(&mut self, ids: &Ids, mut new: Vec<&ProcessSample>) {
         while !new.is_empty() {
-            let mut pids: HashMap<u32, u64, foldhash::fast::RandomState> = HashMap::default();
-            // The first of each pid: they are in the order of their starts.
-            for sample in &new {
-                pids.entry(sample.id.pid).or_insert(sample.id.start_ticks);
-            }
-            let (waiting, ready): (Vec<_>, Vec<_>) = new.iter().partition(|sample| {
-                let start = parent_pid(sample).and_then(|pid| pids.get(&pid));
-                start.is_some_and(|start| *start <= sample.id.start_ticks)
-            });
+            let pids: Pids = new.iter().map(|sample| sample.id.pid).collect();
+            let (waiting, ready): (Vec<_>, Vec<_>) = new
+                .iter()
+                .partition(|sample| parent_pid(sample).is_some_and(|pid| pids.contains(&pid)));
             // Whoever waits for each other is nobody's child.
             let (waiting, ready) = match ready.is_empty() {
                 true => (Vec::new(), waiting),

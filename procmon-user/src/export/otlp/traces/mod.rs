@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 
 use super::HostIdentity;
 use super::encode::{Batch, SCHEMA_URL};
-use super::envelope::{Envelope, part, scope};
+use super::envelope::{Envelope, scope};
 use super::queue::Retried;
 use super::settings::{Settings, Traced};
 use crate::shape::View;
@@ -56,18 +56,19 @@ impl SpanEncoder {
 
     /// The spans that have ended since the view before: lives of processes, the
     /// tick before, and batches that were tried again, each with the name of its
-    /// exporter.
-    pub fn encode(
+    /// exporter; each batch as soon as it is complete.
+    pub fn encode_each(
         &mut self,
         view: &View,
         retried: impl IntoIterator<Item = (&'static str, Retried)>,
-    ) -> Vec<Batch> {
-        let mut scopes = Vec::new();
+        take: impl FnMut(Batch),
+    ) {
+        let mut packer = self.envelope.packer(take);
         if let Some(family) = &mut self.processes {
             for (sample, lineage) in family.ended(&self.ids, view) {
                 let span = span::of_life(sample, lineage, &self.ids);
                 let resource = self.envelope.of_process(sample);
-                scopes.push(part(&resource, &scope_spans(vec![span]), 1));
+                packer.add(&resource, &scope_spans(vec![span]), 1);
             }
         }
         if let Some(ticks) = &mut self.agent {
@@ -79,10 +80,10 @@ impl SpanEncoder {
                 let rest = spans.split_off(spans.len().min(SPANS));
                 let spans = std::mem::replace(&mut spans, rest);
                 let items = spans.len();
-                scopes.push(part(self.envelope.of_agent(), &scope_spans(spans), items));
+                packer.add(self.envelope.of_agent(), &scope_spans(spans), items);
             }
         }
-        self.envelope.pack(scopes.into_iter())
+        packer.finish();
     }
 }
 

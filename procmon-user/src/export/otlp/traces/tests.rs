@@ -16,6 +16,16 @@ fn encoder(traced: &[Traced]) -> SpanEncoder {
     SpanEncoder::new(&settings, &HostIdentity::default(), BOOT, traced, "boot")
 }
 
+fn encode<const N: usize>(
+    encoder: &mut SpanEncoder,
+    view: &View,
+    retried: [(&'static str, Retried); N],
+) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    encoder.encode_each(view, retried, |batch| batches.push(batch));
+    batches
+}
+
 fn spans(batches: &[Batch]) -> Vec<Span> {
     let spans = batches.iter().flat_map(|batch| {
         let request = ExportTraceServiceRequest::decode(batch.body.clone()).expect("OTLP");
@@ -61,11 +71,19 @@ fn a_tree_of_three_processes_is_three_spans_with_their_parents_ids_and_times() {
     let mut encoder = encoder(&[Traced::Processes]);
     let ids = Ids::new("boot");
     let before = view(10, vec![child(5, 1, 2), child(6, 5, 4)], vec![]);
-    assert_eq!(encoder.encode(&before, []), []);
+    assert_eq!(encode(&mut encoder, &before, []), []);
     // The youngest is in no view alive, and ends after its parent.
     let gone = vec![ended(child(6, 5, 4), 12), ended(child(7, 6, 11), 13)];
-    let found = spans(&encoder.encode(&view(14, vec![child(5, 1, 2)], gone), []));
-    let last = spans(&encoder.encode(&view(20, vec![], vec![ended(child(5, 1, 2), 19)]), []));
+    let found = spans(&encode(
+        &mut encoder,
+        &view(14, vec![child(5, 1, 2)], gone),
+        [],
+    ));
+    let last = spans(&encode(
+        &mut encoder,
+        &view(20, vec![], vec![ended(child(5, 1, 2), 19)]),
+        [],
+    ));
     let all: Vec<_> = found.iter().chain(&last).collect();
     assert_eq!(all.len(), 3);
     let trace = ids.trace(id(5, 2)).to_vec();
@@ -92,7 +110,7 @@ fn a_family_that_lives_between_two_views_is_known_in_whatever_order_it_ends() {
     let gone = [(9, 8, 11), (8, 7, 11), (7, 1, 11), (8, 1, 3)];
     let gone = gone.map(|(pid, parent, born)| ended(child(pid, parent, born), 12));
     let view = view(14, vec![], gone.to_vec());
-    let found = spans(&encoder(&[Traced::Processes]).encode(&view, []));
+    let found = spans(&encode(&mut encoder(&[Traced::Processes]), &view, []));
     let parents: Vec<_> = found
         .iter()
         .map(|span| span.parent_span_id.clone())
@@ -110,7 +128,7 @@ fn processes_that_seem_each_others_parents_still_end() {
     let gone = [(8, 9), (9, 8)].map(|(pid, parent)| ended(child(pid, parent, 11), 12));
     let view = view(14, vec![], gone.to_vec());
     assert_eq!(
-        spans(&encoder(&[Traced::Processes]).encode(&view, [])).len(),
+        spans(&encode(&mut encoder(&[Traced::Processes]), &view, [])).len(),
         2
     );
 }
@@ -126,7 +144,11 @@ fn a_failed_exit_is_an_error_an_end_in_peace_or_unseen_is_none() {
         let mut gone = ended(child(5, 1, 2), 12);
         let exit = gone.exit.as_mut().expect("an end");
         (exit.code, exit.signal) = (code, signal);
-        let batches = encoder(&[Traced::Processes]).encode(&view(14, vec![], vec![gone]), []);
+        let batches = encode(
+            &mut encoder(&[Traced::Processes]),
+            &view(14, vec![], vec![gone]),
+            [],
+        );
         let status = spans(&batches)[0].status.clone();
         let expected = message.map(|message| opentelemetry_proto::tonic::trace::v1::Status {
             message: message.to_owned(),
@@ -147,9 +169,9 @@ fn ticks_and_tries_are_spans_of_procmon_only_where_asked_for() {
     };
     let mut silent = encoder(&[Traced::Processes]);
     let mut encoder = encoder(&[Traced::Agent]);
-    assert_eq!(encoder.encode(&view(10, vec![], vec![]), []), []);
+    assert_eq!(encode(&mut encoder, &view(10, vec![], vec![]), []), []);
     let next = view(11, vec![], vec![ended(child(5, 1, 2), 11)]);
-    let found = spans(&encoder.encode(&next, [("otlp", retried.clone())]));
+    let found = spans(&encode(&mut encoder, &next, [("otlp", retried.clone())]));
     let names: Vec<_> = found.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["procmon.tick", "procmon.export.retry"]);
     assert_eq!(found[0].start_time_unix_nano, BOOT + 10 * SECOND);
@@ -161,10 +183,10 @@ fn ticks_and_tries_are_spans_of_procmon_only_where_asked_for() {
     assert_eq!(retry.status, None);
     assert_ne!(found[0].trace_id, retry.trace_id);
     // A tick is left out: how long it took is not known.
-    assert_eq!(encoder.encode(&view(13, vec![], vec![]), []), []);
+    assert_eq!(encode(&mut encoder, &view(13, vec![], vec![]), []), []);
 
-    silent.encode(&view(10, vec![], vec![]), []);
-    let found = spans(&silent.encode(&next, [("otlp", retried)]));
+    encode(&mut silent, &view(10, vec![], vec![]), []);
+    let found = spans(&encode(&mut silent, &next, [("otlp", retried)]));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].name, "program-5");
 }

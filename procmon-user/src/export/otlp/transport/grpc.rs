@@ -177,7 +177,10 @@ fn classify_status(status: &Status, secure: bool) -> Failure {
         .map(|delay| delay.min(MAX_WAIT));
     match status.code() {
         // The message would be as long the next time.
-        Code::OutOfRange | Code::ResourceExhausted if is_of_length(status.message()) => {
+        // Unless it asks for it again.
+        Code::OutOfRange | Code::ResourceExhausted
+            if after.is_none() && is_of_length(status.message()) =>
+        {
             Failure::TooLarge {
                 reason: printable(&reason),
             }

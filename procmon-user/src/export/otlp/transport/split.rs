@@ -7,11 +7,14 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::{Accepted, Failure, Transport};
 
+/// After so many batches a larger part is tried again.
+const TRY_LARGER_AFTER: u32 = 100;
+
 /// Sends a batch that is too large for the collector in parts, of one resource
 /// at the least.
 ///
-/// What it has found too large is not tried again: later batches are cut
-/// before they are sent. When a try fails in the middle, the next one of the
+/// Later batches are cut before they are sent; after a hundred of them twice as
+/// much is tried again, as a collector or a proxy may have changed. When a try fails in the middle, the next one of the
 /// same batch goes on behind the parts that were settled.
 #[derive(Debug)]
 pub struct Splitting<T> {
@@ -20,6 +23,8 @@ pub struct Splitting<T> {
     name: String,
     /// Most bytes of a message, as far as is known.
     most: usize,
+    /// Batches that were taken since.
+    taken: u32,
     /// The batch at hand.
     batch: Bytes,
     /// What of it is not settled.
@@ -37,6 +42,7 @@ impl<T: Transport> Splitting<T> {
             inner,
             name,
             most: usize::MAX,
+            taken: 0,
             batch: Bytes::new(),
             parts: VecDeque::new(),
             accepted: Accepted::default(),
@@ -69,6 +75,7 @@ impl<T: Transport> Splitting<T> {
             self.name
         );
         self.most = half;
+        self.taken = 0;
         let parts = self.parts.iter().flat_map(|part| cut(part, half));
         self.parts = parts.collect();
         Ok(())
@@ -98,6 +105,11 @@ impl<T: Transport> Transport for Splitting<T> {
             };
             self.parts.pop_front();
             self.refused = self.refused.take().or(refused);
+        }
+        self.taken += 1;
+        if self.taken >= TRY_LARGER_AFTER {
+            self.taken = 0;
+            self.most = self.most.saturating_mul(2);
         }
         self.batch = Bytes::new();
         match self.refused.take() {
@@ -219,6 +231,18 @@ mod tests {
         let Narrow { taken, tried, .. } = &splitting.inner;
         assert_same(taken, &batch);
         assert_eq!(*tried, taken.len());
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_takes_more_again_gets_whole_batches_in_the_end() {
+        let batch = batch(40);
+        let mut splitting = narrow(batch.len() / 5);
+        splitting.send(batch.clone()).await.expect("taken");
+        splitting.inner.most = usize::MAX;
+        for _ in 0..4 * TRY_LARGER_AFTER {
+            splitting.send(batch.clone()).await.expect("taken");
+        }
+        assert_eq!(splitting.inner.taken.last(), Some(&batch));
     }
 
     #[tokio::test]

@@ -61,7 +61,6 @@ fn permanent(outcome: Result<Accepted, Failure>) -> String {
     }
 }
 
-/// A collector of each kind, with a transport to it.
 fn too_large(outcome: Result<Accepted, Failure>) -> String {
     match outcome {
         Err(Failure::TooLarge { reason }) => reason,
@@ -69,6 +68,7 @@ fn too_large(outcome: Result<Accepted, Failure>) -> String {
     }
 }
 
+/// A collector of each kind, with a transport to it.
 fn both() -> [(Collector, Network); 2] {
     let grpc = Collector::grpc();
     let http = Collector::http();
