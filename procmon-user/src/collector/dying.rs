@@ -21,7 +21,7 @@ const WAITS: [Duration; 4] = [
     Duration::from_millis(6),
 ];
 
-/// A process that may have other threads than its leader.
+/// A process whose threads may not all be in its leader's record.
 pub struct Threaded {
     /// Where it stands among the live.
     pub place: usize,
@@ -47,9 +47,10 @@ impl Threaded {
         }
     }
 
-    /// Whether a process may have other threads.
+    /// Whether a process may have other threads, or its only one is missing: dead
+    /// for the kernel already, and not yet among the dead.
     pub fn is(process: &SnapshotProcess) -> bool {
-        process.leader.threads > 1 || process.entry.threads > 1
+        process.leader.threads > 1 || process.entry.threads > process.shows_leader().into()
     }
 
     /// How many of the threads that are counted in it were not met alive.

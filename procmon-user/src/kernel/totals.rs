@@ -21,62 +21,71 @@ use crate::process::{Histogram, ProbeCounters, Seen, Totals};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
     sums: [u64; ThreadStat::COUNT],
-    user_ns: u64,
-    system_ns: u64,
+    shown: Shown,
 }
 
-/// `signal_struct.prev_cputime`: what the kernel has shown before.
+/// A split of CPU time that was shown, neither part of which may fall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shown {
     user_ns: u64,
     system_ns: u64,
 }
 
+impl Shown {
+    fn sum(self) -> u64 {
+        self.user_ns + self.system_ns
+    }
+
+    /// So much in all, which is no less than this sum; as much of it in the kernel
+    /// as is told, but for what keeps both parts from falling.
+    fn raised_to(self, total: u64, system_ns: u64) -> Self {
+        let system_ns = system_ns.clamp(self.system_ns, total - self.user_ns);
+        Self {
+            user_ns: total - system_ns,
+            system_ns,
+        }
+    }
+}
+
 impl Accounts {
-    fn settle(&mut self, sums: impl IntoIterator<Item = u64>, shown: Shown) {
+    /// Takes in sums; `kernel` is what the kernel has shown before
+    /// (`signal_struct.prev_cputime`), in /proc or to a parent.
+    fn settle(&mut self, sums: impl IntoIterator<Item = u64>, kernel: Shown) {
         for (kept, new) in self.sums.iter_mut().zip(sums) {
             *kept = new.max(*kept);
         }
-        let before = Shown {
-            user_ns: shown.user_ns.max(self.user_ns),
-            system_ns: shown.system_ns.max(self.system_ns),
+        let of = |stat: ThreadStat| self.sums[stat.index()];
+        let samples = Shown {
+            user_ns: of(ThreadStat::UserTime),
+            system_ns: of(ThreadStat::SystemTime),
         };
-        let adjusted = adjust(
-            self.sums[ThreadStat::UserTime.index()],
-            self.sums[ThreadStat::SystemTime.index()],
-            self.sums[ThreadStat::Runtime.index()],
-            before,
-        );
-        self.user_ns = adjusted.user_ns;
-        self.system_ns = adjusted.system_ns;
+        self.shown = adjust(samples, of(ThreadStat::Runtime), kernel, self.shown);
     }
 }
 
 /// The kernel's `cputime_adjust` (kernel/sched/cputime.c): the tick samples
 /// which mode a thread is in, the scheduler knows exactly how long it ran; the
-/// exact time is split as the samples say, and neither part ever falls.
-fn adjust(utime: u64, stime: u64, runtime: u64, before: Shown) -> Shown {
-    if before.user_ns + before.system_ns >= runtime {
-        return before;
+/// exact time is split as the samples say, and neither part ever falls below
+/// what the kernel has shown, nor then below what we have. The kernel may have
+/// split what there was otherwise than we: the sum is the exact time all the
+/// same.
+fn adjust(samples: Shown, runtime: u64, kernel: Shown, ours: Shown) -> Shown {
+    // Of a thread that runs just now the kernel may have known more than is in
+    // its record.
+    let total = runtime.max(kernel.sum());
+    if ours.sum() >= total {
+        return ours;
     }
-    let mut system = if stime == 0 {
-        0
-    } else if utime == 0 {
-        runtime
-    } else {
-        let part = u128::from(stime) * u128::from(runtime) / u128::from(stime + utime);
-        u64::try_from(part).unwrap_or(runtime).min(runtime)
+    let system_ns = match samples {
+        Shown { system_ns: 0, .. } => 0,
+        Shown { user_ns: 0, .. } => total,
+        Shown { system_ns, .. } => {
+            let part = u128::from(system_ns) * u128::from(total) / u128::from(samples.sum());
+            u64::try_from(part).unwrap_or(total).min(total)
+        }
     };
-    system = system.max(before.system_ns);
-    let mut user = runtime.saturating_sub(system);
-    if user < before.user_ns {
-        user = before.user_ns;
-        system = runtime.saturating_sub(user);
-    }
-    Shown {
-        user_ns: user,
-        system_ns: system,
-    }
+    let split = kernel.raised_to(total, system_ns);
+    ours.raised_to(total, split.system_ns)
 }
 
 impl Kernel {
@@ -197,8 +206,8 @@ impl Kernel {
             (self.offsets.task_stats[stat.index()] != ABSENT).then_some(accounts.sums[stat.index()])
         };
         Totals {
-            user_ns: Some(accounts.user_ns),
-            system_ns: Some(accounts.system_ns),
+            user_ns: Some(accounts.shown.user_ns),
+            system_ns: Some(accounts.shown.system_ns),
             on_cpu_ns: kept(ThreadStat::Runtime),
             run_queue_ns: kept(ThreadStat::RunDelay),
             migrations: kept(ThreadStat::Migrations),
@@ -247,28 +256,43 @@ pub fn executable(name: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn split(utime: u64, stime: u64, runtime: u64, before: (u64, u64)) -> (u64, u64) {
-        let before = Shown {
-            user_ns: before.0,
-            system_ns: before.1,
-        };
-        let shown = adjust(utime, stime, runtime, before);
-        (shown.user_ns, shown.system_ns)
+    type Parts = (u64, u64);
+
+    fn shown((user_ns, system_ns): Parts) -> Shown {
+        Shown { user_ns, system_ns }
+    }
+
+    fn split(samples: Parts, runtime: u64, kernel: Parts, ours: Parts) -> Parts {
+        let split = adjust(shown(samples), runtime, shown(kernel), shown(ours));
+        (split.user_ns, split.system_ns)
     }
 
     #[test]
     fn the_exact_time_is_split_as_the_samples_say() {
-        assert_eq!(split(30, 10, 80, (0, 0)), (60, 20));
-        assert_eq!(split(0, 10, 80, (0, 0)), (0, 80));
-        assert_eq!(split(10, 0, 80, (0, 0)), (80, 0));
-        assert_eq!(split(0, 0, 80, (0, 0)), (80, 0));
+        let none = (0, 0);
+        assert_eq!(split((30, 10), 80, none, none), (60, 20));
+        assert_eq!(split((0, 10), 80, none, none), (0, 80));
+        assert_eq!(split((10, 0), 80, none, none), (80, 0));
+        assert_eq!(split(none, 80, none, none), (80, 0));
     }
 
     #[test]
     fn neither_part_falls() {
-        assert_eq!(split(30, 10, 80, (50, 25)), (55, 25));
-        assert_eq!(split(10, 30, 80, (50, 25)), (50, 30));
-        assert_eq!(split(30, 10, 70, (50, 25)), (50, 25));
+        let none = (0, 0);
+        for (kernel, ours) in [((50, 25), none), (none, (50, 25)), ((50, 25), (50, 25))] {
+            assert_eq!(split((30, 10), 80, kernel, ours), (55, 25));
+            assert_eq!(split((10, 30), 80, kernel, ours), (50, 30));
+            assert_eq!(split((30, 10), 70, kernel, ours), (50, 25));
+        }
+    }
+
+    #[test]
+    fn the_sum_is_exact_though_the_kernel_has_shown_another_split() {
+        // A parent that waited for it was told 8 and 7 of the 15 there were.
+        assert_eq!(split((20, 10), 15, (8, 7), (10, 5)), (10, 5));
+        assert_eq!(split((20, 10), 16, (8, 7), (10, 5)), (10, 6));
+        // And of a thread that was running, more than its record has.
+        assert_eq!(split((20, 10), 15, (9, 8), (10, 5)), (10, 7));
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn at_every_tick_of_a_minute_of_mixed_load_live_and_exited_are_the_kernels_total
 
 #[test]
 fn at_every_tick_threads_that_end_meanwhile_are_in_the_kernels_totals_once() {
-    let tick = storm::load() / 600;
+    let tick = Duration::from_millis(100);
     hold("ending-threads", THREADS, 2, storm::load() / 2, tick);
 }
 
