@@ -124,13 +124,19 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
     // SAFETY: a map value and a task the verifier knows. The fork hook and the
     // iterator may both see a thread first: one of them wins.
     unsafe {
+        if ptr::read_volatile(&raw const (*state).tracked) != thread::NEW {
+            return Some(state);
+        }
+        // First: whoever finds it tracked finds it counted.
+        atomic::add(&raw mut (*entry).threads, 1);
         if atomic::replace(&raw mut (*state).tracked, thread::NEW, thread::ALIVE) == thread::NEW {
             (*state).runtime = load(task, Field::TaskRuntime);
             (*state).run_delay = load(task, Field::TaskRunDelay);
             (*state).met = load(task, Field::TaskArrival);
             // Last: until then a switch of the thread only takes note itself.
             ptr::write_volatile(&raw mut (*state).epoch, features().epoch());
-            atomic::add(&raw mut (*entry).threads, 1);
+        } else {
+            atomic::decrement(&raw mut (*entry).threads);
         }
     }
     Some(state)
