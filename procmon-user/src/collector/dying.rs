@@ -37,12 +37,12 @@ pub struct Threaded {
 
 impl Threaded {
     /// A process as it was met; its other threads are yet to come.
-    pub fn new(place: usize, process: &SnapshotProcess, missing_before: u64) -> Self {
+    pub fn new(place: usize, process: &SnapshotProcess) -> Self {
         Self {
             place,
             process: process.clone(),
             others: Others::default(),
-            missing_before,
+            missing_before: 0,
             seen_again: false,
         }
     }
@@ -55,14 +55,20 @@ impl Threaded {
 
     /// How many of the threads that are counted in it were not met alive.
     pub fn missing(&self) -> u64 {
-        let met = u64::from(self.process.shows_leader()) + self.others.threads;
-        self.process.entry.threads.saturating_sub(met)
+        missing(&self.process, &self.others)
     }
 
     /// Whether it was looked at again, so that all of it is newer.
     pub fn was_seen_again(&self) -> bool {
         self.seen_again
     }
+}
+
+/// How many of the threads that are counted in a process were not met alive, as
+/// its leader or among its others.
+pub fn missing(process: &SnapshotProcess, others: &Others) -> u64 {
+    let met = u64::from(process.shows_leader()) + others.threads;
+    process.entry.threads.saturating_sub(met)
 }
 
 /// Looks again at those of `processes` in which a thread is missing, a few times,

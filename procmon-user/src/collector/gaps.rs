@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use procmon_common::counters::WAIT_BUCKETS;
 use procmon_common::{Counter, Feature, ProcessEntry};
 
-use super::observed::Observed;
-use crate::process::{ProbeCounters, ProcessId};
+use crate::process::{ProbeCounters, ProcessId, ProcessSample};
 
 /// When each feature was away, and what it had counted before it came back.
 #[derive(Debug, Default)]
@@ -79,9 +78,9 @@ impl Gaps {
     }
 
     /// The same for a process that is there, or was until just now.
-    pub fn apply_to(&self, observed: &mut Observed) {
-        if let Some(probes) = &mut observed.probes {
-            self.apply(observed.id, None, probes);
+    pub fn apply_to(&self, sample: &mut ProcessSample) {
+        if let Some(probes) = &mut sample.probes {
+            self.apply(sample.id, None, probes);
         }
     }
 

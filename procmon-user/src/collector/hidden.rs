@@ -52,8 +52,8 @@ impl Hidden {
             kernel.adopt(pid, reading.id.start_boot_ns(), now_ns)?;
         }
         let observed = observe(kernel, reading, now_ns);
-        self.known
-            .insert(pid, (observed.id, observed.totals.clone()));
+        let sample = &observed.sample;
+        self.known.insert(pid, (sample.id, sample.totals.clone()));
         Ok(Some(observed))
     }
 
@@ -67,7 +67,7 @@ impl Hidden {
         let (id, totals) = self.known.remove(&pid)?;
         let mut observed = base(kernel, id, totals.of_the_ended());
         kernel.forget(pid);
-        observed.end = Some(End::of_wait_status(now_ns, None));
+        observed.facts.end = Some(End::of_wait_status(now_ns, None));
         Some(observed)
     }
 }
@@ -76,9 +76,9 @@ fn observe(kernel: &Kernel, reading: Reading, now_ns: u64) -> Observed {
     let mut totals = reading.totals;
     totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_boot_ns()));
     let mut observed = base(kernel, reading.id, totals);
-    observed.parent_pid = Some(reading.facts.parent_pid);
-    observed.kernel_thread = reading.facts.kernel_thread;
-    observed.generation = Some(reading.facts.program);
+    observed.facts.parent_pid = Some(reading.facts.parent_pid);
+    observed.facts.kernel_thread = reading.facts.kernel_thread;
+    observed.facts.generation = Some(reading.facts.program);
     observed
 }
 
@@ -86,23 +86,14 @@ fn base(kernel: &Kernel, id: ProcessId, totals: Totals) -> Observed {
     let entry = kernel
         .entry(id.pid)
         .filter(|entry| entry.state == state::ACTIVE);
-    Observed {
-        id,
-        totals,
-        counted_since: entry.map(|entry| entry.since_ns),
-        probes: entry.map(|entry| {
-            let mut probes = kernel.probe_counters(&entry);
-            for unseen in [Feature::RunQueue, Feature::OffCpu] {
-                probes.features[unseen.index()] = None;
-            }
-            probes
-        }),
-        executable: None,
-        parent_pid: None,
-        user_id: None,
-        cgroups: None,
-        generation: None,
-        kernel_thread: false,
-        end: None,
-    }
+    let probes = entry.map(|entry| {
+        let mut probes = kernel.probe_counters(&entry);
+        for unseen in [Feature::RunQueue, Feature::OffCpu] {
+            probes.features[unseen.index()] = None;
+        }
+        probes
+    });
+    let mut observed = Observed::new(id, totals, probes);
+    observed.facts.counted_since = entry.map(|entry| entry.since_ns);
+    observed
 }

@@ -13,14 +13,15 @@ use super::dying::{self, Threaded};
 use super::gaps::Gaps;
 use super::health::Missed;
 use super::hidden::Hidden;
-use super::observed::{End, Observed, Seen};
+use super::observed::{End, Facts, Observed, Seen};
 use super::{CollectError, verify};
 use crate::frame::ProbeHealth;
 use crate::kernel::{
-    Accounts, Kernel, Losses, Options, Programs, Scope, Sizes, SnapshotProcess, Sums, executable,
+    Accounts, Kernel, Losses, Options, Others, Programs, Scope, Sizes, SnapshotProcess, Sums,
+    executable,
 };
 use crate::proc::{self, ProcRoot, ProcessDir, ReadErrors, read_totals};
-use crate::process::{ByProcess, Cgroups, Groups, Pids, ProcessId, Totals};
+use crate::process::{ByProcess, Cgroups, Groups, Pids, ProcessId, ProcessSample, Totals};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -266,7 +267,7 @@ impl KernelRoad {
         entries.sort_by_key(|entry| entry.exit_ns);
         let ended: HashSet<ProcessId> = entries.iter().map(entry_id).collect();
         if !ended.is_empty() {
-            seen.live.retain(|observed| !ended.contains(&observed.id));
+            seen.live.retain(|id| !ended.contains(&id));
         }
         for process in threadless {
             let id = entry_id(&process.entry);
@@ -285,7 +286,7 @@ impl KernelRoad {
         }
         for entry in &entries {
             let observed = self.ended(entry);
-            self.forget(observed.id);
+            self.forget(observed.sample.id);
             seen.ended.push(observed);
         }
         self.notice_vanished(&present, &ended, now_ns, &mut seen);
@@ -303,8 +304,7 @@ impl KernelRoad {
     ) -> Result<Vec<SnapshotProcess>, CollectError> {
         let begin = Instant::now();
         let (mut threadless, mut threaded) = (Vec::new(), Vec::new());
-        // As many as last time, and some that have come since: a vector that
-        // grows is copied each time.
+        // As many as last time, and some that have come since.
         seen.live
             .reserve(self.accounts.len() + self.accounts.len() / 16);
         let mut pass = self.kernel.pass()?;
@@ -314,31 +314,30 @@ impl KernelRoad {
                 threadless.push(process.clone());
                 continue;
             }
-            let mut observed = self.shown(process);
+            let place = seen.live.len();
+            seen.live.push(self.shown(process));
             if Threaded::is(process) {
-                let account = self.accounts.get(&observed.id);
-                let missing = account.map_or(0, |account| account.missing);
-                threaded.push(Threaded::new(seen.live.len(), process, missing));
+                threaded.push(Threaded::new(place, process));
             } else {
-                self.complete(&mut observed, process, &Sums::default(), now_ns, errors);
+                let live = seen.live.get_mut(place);
+                self.complete(live, process, &Others::default(), now_ns, errors);
             }
-            seen.live.push(observed);
         }
         for process in &mut threaded {
             process.others = pass.others(process.process.leader.pid);
+            if process.missing() > 0 {
+                let account = self.accounts.get(&entry_id(&process.process.entry));
+                process.missing_before = account.map_or(0, |account| account.missing);
+            }
         }
         seen.states = Some(pass.states());
         dying::look_again(&mut self.kernel, &mut threaded, begin.elapsed())?;
         for found in threaded {
-            let observed = &mut seen.live[found.place];
             if found.was_seen_again() {
-                *observed = self.shown(&found.process);
+                seen.live.replace(found.place, self.shown(&found.process));
             }
-            let sums = &found.others.sums;
-            self.complete(observed, &found.process, sums, now_ns, errors);
-            if found.missing() != found.missing_before {
-                self.accounts.entry(observed.id).or_default().missing = found.missing();
-            }
+            let live = seen.live.get_mut(found.place);
+            self.complete(live, &found.process, &found.others, now_ns, errors);
         }
         Ok(threadless)
     }
@@ -366,12 +365,13 @@ impl KernelRoad {
         candidates.extend(self.waited_for.iter().filter(|pid| !present.contains(pid)));
         candidates.sort_unstable();
         candidates.dedup();
+        let mut live = Vec::new();
         for pid in candidates {
             let (kernel, root) = (&mut self.kernel, &self.root);
             match self.hidden.observe(kernel, root, pid, now_ns, errors)? {
                 Some(mut observed) => {
-                    self.gaps.apply_to(&mut observed);
-                    seen.live.push(observed);
+                    self.gaps.apply_to(&mut observed.sample);
+                    live.push(observed);
                 }
                 None => {
                     let mut ended = self.hidden.end(kernel, pid, now_ns);
@@ -379,8 +379,8 @@ impl KernelRoad {
                         continue;
                     }
                     if let Some(observed) = &mut ended {
-                        self.gaps.apply_to(observed);
-                        self.gaps.forget(observed.id);
+                        self.gaps.apply_to(&mut observed.sample);
+                        self.gaps.forget(observed.sample.id);
                     }
                     seen.ended.extend(ended);
                     self.waited_for.remove(&pid);
@@ -388,7 +388,7 @@ impl KernelRoad {
             }
         }
         self.hidden.end_round();
-        seen.live.sort_by_key(|observed| observed.id.pid);
+        seen.live.merge(live);
         Ok(())
     }
 
@@ -435,46 +435,46 @@ impl KernelRoad {
         let id = entry_id(entry);
         let mut probes = self.kernel.probe_counters(entry);
         self.gaps.apply(id, exit_ns, &mut probes);
-        Observed {
-            id,
-            totals,
-            probes: Some(probes),
+        let mut observed = Observed::new(id, totals, Some(probes));
+        observed.facts = Facts {
             counted_since: (entry.since_ns != entry.start_ns).then_some(entry.since_ns),
-            executable: None,
             parent_pid: (entry.parent != 0).then_some(entry.parent),
             user_id: Some(entry.uid),
             cgroups: (entry.cgroups != CgroupIds::default()).then_some(entry.cgroups),
             generation: Some(entry.counters[Counter::Execs.index()]),
-            kernel_thread: false,
-            end: None,
-        }
+            ..Facts::default()
+        };
+        observed
     }
 
     /// What a live process shows but for its totals and its name.
     fn shown(&self, process: &SnapshotProcess) -> Observed {
         let mut observed = self.observed(&process.entry, None, Totals::default());
-        observed.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
-        observed.user_id = Some(process.leader.uid);
+        observed.facts.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
+        observed.facts.user_id = Some(process.leader.uid);
         observed
     }
 
-    /// Puts in the totals of a live process, whose other threads have these sums,
-    /// and its name when that is new.
+    /// Puts in the totals of a live process that has these other threads, and its
+    /// name when that is new.
     fn complete(
         &mut self,
-        observed: &mut Observed,
+        (sample, facts): (&mut ProcessSample, &mut Facts),
         process: &SnapshotProcess,
-        others: &Sums,
+        others: &Others,
         now_ns: u64,
         errors: &mut ReadErrors,
     ) {
-        let id = observed.id;
+        let id = sample.id;
         let account = self.accounts.entry(id).or_default();
-        if account.named != observed.generation {
-            account.named = observed.generation;
-            observed.executable = Some(executable(&process.entry.executable));
+        account.missing = dying::missing(process, others);
+        if account.named != facts.generation {
+            account.named = facts.generation;
+            facts.executable = Some(executable(&process.entry.executable));
         }
-        let mut totals = self.kernel.live_totals(process, others, &mut account.sums);
+        let mut totals = self
+            .kernel
+            .live_totals(process, &others.sums, &mut account.sums);
         totals.uptime_ns = Some(now_ns.saturating_sub(process.entry.start_ns));
         if totals.descriptors.is_none() {
             // More than the kernel half counts: ask /proc.
@@ -486,7 +486,7 @@ impl KernelRoad {
                 Err(error) => errors.record("fd", &error),
             }
         }
-        observed.totals = totals;
+        sample.totals = totals;
     }
 
     fn ended(&mut self, entry: &ProcessEntry) -> Observed {
@@ -495,9 +495,9 @@ impl KernelRoad {
         let mut totals = self.kernel.final_totals(entry, &mut account.sums);
         totals.uptime_ns = Some(entry.exit_ns.saturating_sub(entry.start_ns));
         let mut observed = self.observed(entry, Some(entry.exit_ns).filter(|ns| *ns != 0), totals);
-        observed.executable = Some(executable(&entry.executable));
+        observed.facts.executable = Some(executable(&entry.executable));
         let status = (entry.state == state::EXITED).then_some(entry.exit_code);
-        observed.end = Some(End::of_wait_status(entry.exit_ns, status));
+        observed.facts.end = Some(End::of_wait_status(entry.exit_ns, status));
         observed
     }
 
@@ -513,13 +513,13 @@ impl KernelRoad {
         let none = Sums::default();
         let totals = self.kernel.live_totals(process, &none, &mut account.sums);
         let mut observed = self.observed(&process.entry, None, totals.of_the_ended());
-        observed.executable = Some(executable(&process.entry.executable));
+        observed.facts.executable = Some(executable(&process.entry.executable));
         // Nobody saw how it ended, but it still says so.
         let status = read_totals(&self.root, id.pid, errors)
             .ok()
             .filter(|reading| reading.id == id)
             .and_then(|reading| reading.facts.wait_status);
-        observed.end = Some(End::of_wait_status(now_ns, status));
+        observed.facts.end = Some(End::of_wait_status(now_ns, status));
         observed
     }
 
@@ -585,7 +585,7 @@ impl KernelRoad {
             self.kernel.forget(id.pid);
             self.waited_for.remove(&id.pid);
             let mut observed = self.ended(&entry);
-            observed.end = Some(End::of_wait_status(now_ns, None));
+            observed.facts.end = Some(End::of_wait_status(now_ns, None));
             self.forget(id);
             seen.ended.push(observed);
         }

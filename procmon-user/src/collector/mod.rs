@@ -32,7 +32,8 @@ use crate::kernel::{self, KernelError, ProbeStatus, Programs, Sizes};
 use crate::proc::{self, HostReader, ProcRoot, ReadErrors};
 use crate::process::select::Rules;
 use crate::process::{
-    ByProcess, Groups, Metadata, MetadataReader, ProcessSample, SharedMetadata, StateCounts, Told,
+    ByProcess, Groups, Metadata, MetadataReader, ProcessId, ProcessSample, SharedMetadata,
+    StateCounts, Told,
 };
 use crate::rollup::Exited;
 use chosen::Extras;
@@ -41,7 +42,7 @@ pub use collect::Collect;
 use health::Health;
 pub use health::Missed;
 use kernel_road::KernelRoad;
-use observed::{Observed, Times};
+use observed::{Facts, Observed, Times};
 pub use overhead::Contract;
 use overhead::Overhead;
 use proc_road::ProcRoad;
@@ -310,19 +311,10 @@ impl Collector {
         let unix_ns = |boot_ns: u64| at_unix_ns.saturating_sub(begin.saturating_sub(boot_ns));
         let met = seen.live.len();
         self.selector.begin(begin);
-        // Collected in place: a sample takes the memory of what was observed.
-        let mut live: Vec<ProcessSample> = seen
-            .live
-            .into_iter()
-            .filter_map(|observed| {
-                let generation = observed.generation;
-                let metadata = self.describe(&observed);
-                let mut sample = self.sample(observed, metadata);
-                self.selector
-                    .keeps(&self.root, generation, &mut sample)
-                    .then_some(sample)
-            })
-            .collect();
+        let mut live = seen.live.into_samples(|sample, facts| {
+            self.complete(sample, &facts);
+            self.selector.keeps(&self.root, facts.generation, sample)
+        });
         if self.selection.conditions().is_some() {
             // Of those who must match, few may.
             live.shrink_to_fit();
@@ -336,12 +328,13 @@ impl Collector {
         live.iter_mut().for_each(ProcessSample::keep_wanted);
         let mut exited: Vec<ProcessSample> = Vec::with_capacity(seen.ended.len());
         for observed in seen.ended {
-            let generation = observed.generation;
-            let metadata = self.describe(&observed);
-            let ended = observed.end.map(|end| (end, unix_ns(end.at_boot_ns)));
-            let mut sample = self.sample(observed, metadata);
-            sample.exit = ended.map(|(end, at)| end.exit(at));
-            if self.selector.keeps(&self.root, generation, &mut sample) {
+            let Observed { mut sample, facts } = observed;
+            self.complete(&mut sample, &facts);
+            sample.exit = facts.end.map(|end| end.exit(unix_ns(end.at_boot_ns)));
+            if self
+                .selector
+                .keeps(&self.root, facts.generation, &mut sample)
+            {
                 sample.keep_wanted();
                 exited.push(sample);
             }
@@ -445,49 +438,49 @@ impl Collector {
         }
     }
 
-    /// The sample of what was observed, before anybody has judged it.
-    fn sample(&self, observed: Observed, metadata: Arc<Metadata>) -> ProcessSample {
-        let mut sample = observed.sample(&self.times, metadata, self.selection.chooses());
+    /// Puts all but its end into a sample, before anybody has judged it.
+    fn complete(&mut self, sample: &mut ProcessSample, facts: &Facts) {
+        facts.date(sample, &self.times);
+        sample.metadata = self.describe(sample.id, facts);
+        sample.chosen = self.selection.chooses();
         sample.wanted = self.collect.wanted;
-        sample
     }
 
     /// A process's words: read at first sight and after each execve; its control
     /// groups after each move. Of one that has ended, what is remembered, or
     /// what the kernel half noted.
-    fn describe(&mut self, observed: &Observed) -> Arc<Metadata> {
+    fn describe(&mut self, id: ProcessId, facts: &Facts) -> Arc<Metadata> {
         let tick = self.tick;
-        if let Some(known) = self.known.get_mut(&observed.id)
-            && observed
+        if let Some(known) = self.known.get_mut(&id)
+            && facts
                 .generation
                 .is_none_or(|generation| generation == known.generation)
         {
             known.tick = tick;
-            if observed.cgroups.is_some() && observed.cgroups != known.cgroups {
-                return self.follow(observed);
+            if facts.cgroups.is_some() && facts.cgroups != known.cgroups {
+                return self.follow(id, facts);
             }
             return Arc::clone(&known.metadata);
         }
-        let groups = self.groups(observed);
-        let before = self.known.get(&observed.id).map(|known| &*known.metadata);
-        let metadata = match observed.end {
+        let groups = self.groups(facts);
+        let before = self.known.get(&id).map(|known| &*known.metadata);
+        let metadata = match facts.end {
             // A zombie that was never seen alive, and that /proc alone tells of.
-            Some(_) if observed.executable.is_none() && before.is_none() => {
-                self.metadata
-                    .read(observed.id, Told::default(), &mut self.errors)
+            Some(_) if facts.executable.is_none() && before.is_none() => {
+                self.metadata.read(id, Told::default(), &mut self.errors)
             }
-            Some(_) => observed.metadata(before, groups, &mut self.metadata, &mut self.errors),
+            Some(_) => facts.metadata(before, groups, &mut self.metadata, &mut self.errors),
             None => {
                 let told = Told {
-                    other_groups: has_other_groups(observed, groups.as_ref()),
-                    executable: observed.executable.clone(),
-                    user_id: observed.user_id,
+                    other_groups: has_other_groups(facts, groups.as_ref()),
+                    executable: facts.executable.clone(),
+                    user_id: facts.user_id,
                     groups,
                 };
-                let mut read = self.metadata.read(observed.id, told, &mut self.errors);
+                let mut read = self.metadata.read(id, told, &mut self.errors);
                 // The parent at birth; /proc shows the present one.
                 let at_birth = before.map(|before| before.parent_pid);
-                if let Some(parent) = at_birth.or(observed.parent_pid.map(Some)) {
+                if let Some(parent) = at_birth.or(facts.parent_pid.map(Some)) {
                     read.parent_pid = parent;
                 }
                 read
@@ -495,11 +488,11 @@ impl Collector {
         };
         let metadata = self.shared.share(metadata);
         self.known.insert(
-            observed.id,
+            id,
             Known {
                 metadata: Arc::clone(&metadata),
-                generation: observed.generation.unwrap_or_default(),
-                cgroups: observed.cgroups,
+                generation: facts.generation.unwrap_or_default(),
+                cgroups: facts.cgroups,
                 tick,
             },
         );
@@ -507,13 +500,13 @@ impl Collector {
     }
 
     /// The words of a process that has moved to another control group.
-    fn follow(&mut self, observed: &Observed) -> Arc<Metadata> {
-        let mut groups = self.groups(observed);
-        if observed.end.is_none() && has_other_groups(observed, groups.as_ref()) {
-            let asked = self.metadata.groups(observed.id, &mut self.errors);
+    fn follow(&mut self, id: ProcessId, facts: &Facts) -> Arc<Metadata> {
+        let mut groups = self.groups(facts);
+        if facts.end.is_none() && has_other_groups(facts, groups.as_ref()) {
+            let asked = self.metadata.groups(id, &mut self.errors);
             groups = asked.or(groups);
         }
-        let Some(known) = self.known.get_mut(&observed.id) else {
+        let Some(known) = self.known.get_mut(&id) else {
             return Arc::default();
         };
         let mut metadata = Metadata::clone(&known.metadata);
@@ -523,13 +516,13 @@ impl Collector {
             None => (metadata.cgroup, metadata.unit) = (None, None),
         }
         known.metadata = self.shared.share(metadata);
-        known.cgroups = observed.cgroups;
+        known.cgroups = facts.cgroups;
         Arc::clone(&known.metadata)
     }
 
     /// What the control groups tell that the kernel half noted.
-    fn groups(&self, observed: &Observed) -> Option<Groups> {
-        match (&self.road, observed.cgroups) {
+    fn groups(&self, facts: &Facts) -> Option<Groups> {
+        match (&self.road, facts.cgroups) {
             (Road::Kernel(road), Some(ids)) => road.groups(ids),
             _ => None,
         }
@@ -539,9 +532,9 @@ impl Collector {
 /// Whether a process is in control groups that the kernel half does not note and
 /// that may tell more: where version 1 is in use, each controller may have its
 /// own.
-fn has_other_groups(observed: &Observed, groups: Option<&Groups>) -> bool {
+fn has_other_groups(facts: &Facts, groups: Option<&Groups>) -> bool {
     let Some(groups) = groups else {
         return true;
     };
-    groups.container_id.is_none() && observed.cgroups.is_some_and(|ids| ids.memory != 0)
+    groups.container_id.is_none() && facts.cgroups.is_some_and(|ids| ids.memory != 0)
 }

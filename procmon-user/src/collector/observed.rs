@@ -1,13 +1,11 @@
 //! What either road tells of a process.
 
-use std::sync::Arc;
-
 use procmon_common::CgroupIds;
 
 use crate::proc::ReadErrors;
 use crate::process::{
     Clock, Exit, Groups, Metadata, MetadataReader, ProbeCounters, ProcessId, ProcessSample,
-    StateCounts, Totals, Wanted,
+    StateCounts, Totals,
 };
 
 /// The end of a process.
@@ -44,16 +42,9 @@ impl End {
     }
 }
 
-/// A process as a road saw it.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// Who it is.
-    pub id: ProcessId,
-    /// The kernel's totals.
-    pub totals: Totals,
-    /// The probes' counters; when they began is in `counted_since`, and of a
-    /// feature that was away in `features`, ns of CLOCK_BOOTTIME.
-    pub probes: Option<ProbeCounters>,
+/// What a road tells of a process beside its numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
     /// When counting began, ns of CLOCK_BOOTTIME; `None`: at its birth.
     pub counted_since: Option<u64>,
     /// Its program's name as the kernel half noted it; of a live process only
@@ -72,6 +63,88 @@ pub struct Observed {
     pub kernel_thread: bool,
     /// Set when it has ended.
     pub end: Option<End>,
+}
+
+/// A process as a road saw it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Its numbers. When counting began is in the facts, and of a feature that
+    /// was away in `probes.features`, ns of CLOCK_BOOTTIME; its words are
+    /// unknown.
+    pub sample: ProcessSample,
+    /// The rest.
+    pub facts: Facts,
+}
+
+/// Live processes. A sample is big, and becomes part of the frame where it is.
+#[derive(Debug, Default)]
+pub struct Live {
+    samples: Vec<ProcessSample>,
+    /// Of each sample.
+    facts: Vec<Facts>,
+}
+
+impl Live {
+    /// Makes room: a vector that grows is copied each time.
+    pub fn reserve(&mut self, additional: usize) {
+        self.samples.reserve(additional);
+        self.facts.reserve(additional);
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, observed: Observed) {
+        self.samples.push(observed.sample);
+        self.facts.push(observed.facts);
+    }
+
+    /// One of them.
+    pub fn get_mut(&mut self, place: usize) -> (&mut ProcessSample, &mut Facts) {
+        (&mut self.samples[place], &mut self.facts[place])
+    }
+
+    /// Puts another look at the same process in the place of one.
+    pub fn replace(&mut self, place: usize, observed: Observed) {
+        self.samples[place] = observed.sample;
+        self.facts[place] = observed.facts;
+    }
+
+    /// Keeps some.
+    pub fn retain(&mut self, keep: impl Fn(ProcessId) -> bool) {
+        let kept: Vec<bool> = self.samples.iter().map(|sample| keep(sample.id)).collect();
+        let mut each = kept.iter();
+        self.samples
+            .retain(|_| each.next().is_none_or(|kept| *kept));
+        let mut each = kept.iter();
+        self.facts.retain(|_| each.next().is_none_or(|kept| *kept));
+    }
+
+    /// Adds some, and puts all in the order of their pids.
+    pub fn merge(&mut self, more: Vec<Observed>) {
+        if more.is_empty() {
+            return;
+        }
+        let samples = self.samples.drain(..).zip(self.facts.drain(..));
+        let all = samples.map(|(sample, facts)| Observed { sample, facts });
+        let mut all: Vec<Observed> = all.chain(more).collect();
+        all.sort_by_key(|observed| observed.sample.id.pid);
+        all.into_iter().for_each(|observed| self.push(observed));
+    }
+
+    /// The samples that are kept, once each has got what the facts tell.
+    pub fn into_samples(
+        mut self,
+        mut complete: impl FnMut(&mut ProcessSample, Facts) -> bool,
+    ) -> Vec<ProcessSample> {
+        let mut facts = self.facts.into_iter();
+        let complete = |sample: &mut _| facts.next().is_some_and(|facts| complete(sample, facts));
+        self.samples.retain_mut(complete);
+        self.samples
+    }
 }
 
 /// The clocks of a run.
@@ -95,7 +168,7 @@ impl Times {
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Live processes, by pid.
-    pub live: Vec<Observed>,
+    pub live: Live,
     /// Processes that ended since the last tick, in the order of their ends.
     pub ended: Vec<Observed>,
     /// Processes that have no thread any more, and whose exit records are on
@@ -106,29 +179,31 @@ pub struct Seen {
 }
 
 impl Observed {
-    /// The sample of it, its end left out.
-    pub fn sample(self, times: &Times, metadata: Arc<Metadata>, chosen: bool) -> ProcessSample {
-        let created_unix_ns = times.clock.creation_unix_ns(self.id);
+    /// A process of which only this is known.
+    pub fn new(id: ProcessId, totals: Totals, probes: Option<ProbeCounters>) -> Self {
+        Self {
+            sample: ProcessSample::of(id, totals, probes),
+            facts: Facts::default(),
+        }
+    }
+}
+
+impl Facts {
+    /// Puts the times into a sample: when it was created, and since when its
+    /// probes count.
+    pub fn date(&self, sample: &mut ProcessSample, times: &Times) {
+        let created_unix_ns = times.clock.creation_unix_ns(sample.id);
+        sample.created_unix_ns = created_unix_ns;
+        let Some(probes) = &mut sample.probes else {
+            return;
+        };
         let since_unix_ns = match self.counted_since {
             Some(since_ns) => created_unix_ns.max(times.unix_ns(since_ns)),
             None => created_unix_ns,
         };
-        ProcessSample {
-            id: self.id,
-            created_unix_ns,
-            metadata,
-            chosen,
-            wanted: Wanted::default(),
-            matched: None,
-            totals: self.totals,
-            probes: self.probes.map(|mut probes| {
-                probes.since_unix_ns = since_unix_ns;
-                for since in probes.features.iter_mut().flatten() {
-                    *since = since_unix_ns.max(times.unix_ns(*since));
-                }
-                probes
-            }),
-            exit: None,
+        probes.since_unix_ns = since_unix_ns;
+        for since in probes.features.iter_mut().flatten() {
+            *since = since_unix_ns.max(times.unix_ns(*since));
         }
     }
 

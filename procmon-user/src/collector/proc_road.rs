@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use super::CollectError;
 use super::chosen::Selection;
 use super::ends::Ends;
-use super::observed::{End, Observed, Seen};
+use super::observed::{End, Facts, Observed, Seen};
 use crate::proc::{self, ProcRoot, ReadErrors, Reading, TotalsReader};
 use crate::process::{ProcessId, StateCounts, Totals};
 
@@ -146,19 +146,14 @@ impl ProcRoad {
 fn observe(reading: Reading, now_ns: u64) -> Observed {
     let mut totals = reading.totals;
     totals.uptime_ns = Some(now_ns.saturating_sub(reading.id.start_boot_ns()));
-    Observed {
-        id: reading.id,
-        totals,
-        probes: None,
-        counted_since: None,
-        executable: None,
+    let mut observed = Observed::new(reading.id, totals, None);
+    observed.facts = Facts {
         parent_pid: Some(reading.facts.parent_pid),
-        user_id: None,
-        cgroups: None,
         generation: Some(reading.facts.program),
         kernel_thread: reading.facts.kernel_thread,
-        end: None,
-    }
+        ..Facts::default()
+    };
+    observed
 }
 
 /// A process that waits to be reaped: its last times and counts can still be
@@ -179,22 +174,12 @@ fn zombie(reading: Reading, before: Option<Totals>, now_ns: u64) -> Observed {
         ..before
     };
     let mut observed = ended(reading.id, totals, reading.facts.wait_status, now_ns);
-    observed.parent_pid = Some(reading.facts.parent_pid);
+    observed.facts.parent_pid = Some(reading.facts.parent_pid);
     observed
 }
 
 fn ended(id: ProcessId, totals: Totals, wait_status: Option<u32>, now_ns: u64) -> Observed {
-    Observed {
-        id,
-        totals: totals.of_the_ended(),
-        probes: None,
-        counted_since: None,
-        executable: None,
-        parent_pid: None,
-        user_id: None,
-        cgroups: None,
-        generation: None,
-        kernel_thread: false,
-        end: Some(End::of_wait_status(now_ns, wait_status)),
-    }
+    let mut observed = Observed::new(id, totals.of_the_ended(), None);
+    observed.facts.end = Some(End::of_wait_status(now_ns, wait_status));
+    observed
 }

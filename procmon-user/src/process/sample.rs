@@ -1,7 +1,7 @@
 //! The raw totals of one process at one tick.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use procmon_common::counters::{WAIT_BUCKETS, wait_bucket};
 use procmon_common::{Counter, Feature, Operation};
@@ -330,6 +330,22 @@ pub struct ProcessSample {
 }
 
 impl ProcessSample {
+    /// A process of which nothing but its numbers is known.
+    pub fn of(id: ProcessId, totals: Totals, probes: Option<ProbeCounters>) -> Self {
+        static UNKNOWN: LazyLock<Arc<Metadata>> = LazyLock::new(Arc::default);
+        Self {
+            id,
+            created_unix_ns: 0,
+            metadata: Arc::clone(&UNKNOWN),
+            chosen: false,
+            wanted: Wanted::default(),
+            matched: None,
+            totals,
+            probes,
+            exit: None,
+        }
+    }
+
     /// Payload bytes received and transmitted, where this kernel shows them.
     pub fn network_bytes(&self) -> Option<[u64; 2]> {
         let probes = self.probes.as_ref().filter(|probes| probes.seen.network)?;
