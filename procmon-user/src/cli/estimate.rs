@@ -161,19 +161,20 @@ fn others(view: &View, history: bool, traced: bool) -> u64 {
     for row in host::rows() {
         (row.read)(&view.frame.host, &mut count);
     }
-    let exporters = Signal::ALL.map(|signal| ExporterHealth {
-        exporter: signal.exporter(),
-        ..ExporterHealth::default()
-    });
     // Traces only where some are asked for.
-    let exporters = match traced {
-        true => &exporters[..],
-        false => &exporters[..2],
-    };
+    let sent = Signal::ALL
+        .into_iter()
+        .filter(|signal| traced || *signal != Signal::Traces);
+    let exporters: Vec<_> = sent
+        .map(|signal| ExporterHealth {
+            exporter: signal.exporter(),
+            ..ExporterHealth::default()
+        })
+        .collect();
     let loops = ["collect", "otlp"].map(|name| (name, Duration::ZERO));
     let reading = AgentReading {
         health: &view.frame.agent,
-        exporters,
+        exporters: &exporters,
         series_folded: view.series_folded(),
         loops: &loops,
         history: history.then(HistoryHealth::default),

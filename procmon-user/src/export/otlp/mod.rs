@@ -33,5 +33,8 @@ pub use transport::TransportError;
 /// How long the last delivery may take.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// For how many views logs and traces remember a process that is in none.
+const KEPT_VIEWS: u64 = 60;
+
 #[cfg(test)]
 mod tests;

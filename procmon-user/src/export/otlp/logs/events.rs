@@ -4,13 +4,11 @@ use std::num::NonZeroU64;
 
 use procmon_common::Counter;
 
+use crate::export::otlp::KEPT_VIEWS;
 use crate::frame::Frame;
 use crate::process::identity::NS_PER_TICK;
 use crate::process::{ByProcess, ProcessSample};
 use crate::shape::View;
-
-/// For how many views a process is remembered that is in none.
-const KEPT_VIEWS: u64 = 60;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

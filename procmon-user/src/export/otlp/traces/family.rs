@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 
 use super::ids::{Ids, SpanId, TraceId};
+use crate::export::otlp::KEPT_VIEWS;
 use crate::process::{Pids, ProcessId, ProcessSample};
 use crate::shape::View;
 
 /// These never end, so their spans never come: init and kthreadd. Who is their
 /// child begins a trace.
 const ENDLESS: [u32; 2] = [1, 2];
-/// For how many views one is remembered that is in none: the record of a child
-/// may come later than its parent's.
-const KEPT_VIEWS: u64 = 60;
 
 /// Where a span belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +61,7 @@ impl Family {
             Some((sample, kin.lineage))
         });
         let ended = ended.collect();
+        // The record of a child may come later than its parent's.
         for kin in self.known.values_mut() {
             kin.retain(|kin| now - kin.view < KEPT_VIEWS);
         }

@@ -2,10 +2,10 @@
 //! how many bytes, when.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver},
+        mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
     time::{Duration, UNIX_EPOCH},
@@ -20,6 +20,11 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 
 use crate::collector::{Request, Sink};
+
+/// A tick is over when nothing has come for so long.
+const PAUSE: Duration = Duration::from_millis(100);
+/// So much is not left waiting for a pause, bytes.
+const MOST_WAITING: usize = 512 << 20;
 
 /// A receiver that counts.
 pub struct Arrivals {
@@ -43,8 +48,8 @@ pub struct Counted {
 /// What has arrived of one tick.
 #[derive(Clone, Default)]
 pub struct Tick {
-    /// Resources of processes: pid and creation time.
-    resources: HashSet<(i64, String)>,
+    /// Resources of processes: the creation times of each pid.
+    resources: HashMap<i64, BTreeSet<String>>,
     /// When the last of it was here.
     at: Duration,
 }
@@ -55,8 +60,9 @@ impl Arrivals {
         let counted = Arc::new(Mutex::new(Counted::default()));
         let (sender, requests) = mpsc::channel();
         let count = Arc::clone(&counted);
-        // Decoding would delay the answer: a thread does it afterwards.
-        thread::spawn(move || decode_all(&requests, &count));
+        // Decoding would delay the answer, and slow down who sends: both share
+        // caches, and on most machines a core. It is done while procmon rests.
+        thread::spawn(move || decode_in_pauses(&requests, &count));
         let sink = Sink::start(move |request| {
             // It fails when the counting has ended, with us.
             let _ = sender.send(request);
@@ -87,7 +93,7 @@ impl Arrivals {
         let Some((last, before)) = ticks.split_last() else {
             return 0;
         };
-        // Asked all the time: who cannot be whole is not counted.
+        // Asked often: one that cannot be whole is not counted.
         let enough = last.resources.len() >= processes.len();
         before.len() + usize::from(enough && last.of(processes) == processes.len())
     }
@@ -113,7 +119,7 @@ impl Counted {
     /// Resources of processes in the newest tick.
     pub fn newest(&self) -> usize {
         let newest = self.ticks.values().next_back();
-        newest.map_or(0, |tick| tick.resources.len())
+        newest.map_or(0, |tick| tick.resources.values().map(BTreeSet::len).sum())
     }
 
     fn take(&mut self, request: &Request) -> Result<()> {
@@ -131,14 +137,14 @@ impl Counted {
                 .resource
                 .as_ref()
                 .map(|it| it.attributes.as_slice());
-            let Some(process) = process(attributes.unwrap_or_default()) else {
+            let Some((pid, created)) = process(attributes.unwrap_or_default()) else {
                 continue;
             };
             let Some(time) = times.into_iter().max() else {
                 continue;
             };
             let tick = self.ticks.entry(time).or_default();
-            tick.resources.insert(process);
+            tick.resources.entry(pid).or_default().insert(created);
             tick.at = tick.at.max(at);
         }
         Ok(())
@@ -147,26 +153,44 @@ impl Counted {
 
 impl Tick {
     fn is_of(&self, processes: &HashSet<i64>) -> bool {
-        self.resources
-            .iter()
-            .any(|(pid, _)| processes.contains(pid))
+        self.resources.keys().any(|pid| processes.contains(pid))
     }
 
     fn of(&self, processes: &HashSet<i64>) -> usize {
-        let mut times: HashMap<i64, u32> = HashMap::new();
-        for (pid, _) in &self.resources {
-            *times.entry(*pid).or_default() += 1;
-        }
-        let once = |(pid, times): &(&i64, &u32)| **times == 1 && processes.contains(*pid);
-        times.iter().filter(once).count()
+        let once = |pid: &&i64| {
+            self.resources
+                .get(*pid)
+                .is_some_and(|times| times.len() == 1)
+        };
+        processes.iter().filter(once).count()
     }
 }
 
-fn decode_all(requests: &Receiver<Request>, counted: &Mutex<Counted>) {
-    for request in requests {
+/// Decodes what has come whenever nothing comes, until there are no senders.
+fn decode_in_pauses(requests: &Receiver<Request>, counted: &Mutex<Counted>) {
+    let mut waiting = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let ended = match requests.recv_timeout(PAUSE) {
+            Ok(request) => {
+                bytes += request.wire;
+                waiting.push(request);
+                if bytes < MOST_WAITING {
+                    continue;
+                }
+                false
+            }
+            Err(error) => error == RecvTimeoutError::Disconnected,
+        };
         let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = counted.take(&request) {
-            counted.error = Some(format!("{error:#}"));
+        for request in waiting.drain(..) {
+            if let Err(error) = counted.take(&request) {
+                counted.error = Some(format!("{error:#}"));
+            }
+        }
+        bytes = 0;
+        if ended {
+            return;
         }
     }
 }
