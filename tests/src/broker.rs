@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     collector::free_address,
+    daemon::Daemon,
     environment,
     program::{Program, SOON},
 };
@@ -24,8 +24,7 @@ const SUBSCRIBED: &str = "Sending SUBACK";
 
 /// A broker of our own.
 pub struct Broker {
-    program: Program,
-    command: Command,
+    daemon: Daemon,
     tools: Tools,
     folder: TempDir,
     address: String,
@@ -86,15 +85,12 @@ impl Broker {
         configure(&tools, doors, folder.path(), &address)?;
         let mut command = tools.command("sbin/mosquitto");
         command.arg("-c").arg(folder.path().join("conf"));
-        let broker = Self {
-            program: Program::start(&mut command)?,
-            command,
+        Ok(Ok(Self {
+            daemon: Daemon::start(command, &[&address])?,
             tools,
             folder,
             address,
-        };
-        broker.await_open()?;
-        Ok(Ok(broker))
+        }))
     }
 
     /// Its host and port.
@@ -114,25 +110,17 @@ impl Broker {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        self.program.stderr()
+        self.daemon.program().stderr()
     }
 
     /// Kills it.
     pub fn stop(&mut self) -> Result<()> {
-        self.program.signal(libc::SIGKILL)?;
-        let until = Instant::now() + SOON;
-        while self.program.is_running() {
-            ensure!(Instant::now() < until, "mosquitto does not die");
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        self.daemon.stop(libc::SIGKILL)
     }
 
     /// Starts it again at the same address; it has forgotten everything.
-    pub fn start_again(mut self) -> Result<Self> {
-        self.program = Program::start(&mut self.command)?;
-        self.await_open()?;
-        Ok(self)
+    pub fn start_again(&mut self) -> Result<()> {
+        self.daemon.start_again()
     }
 
     /// Starts to listen to topics of this filter, and waits until the broker knows.
@@ -149,18 +137,10 @@ impl Broker {
         let known = |log: &str| log.matches(SUBSCRIBED).count();
         let before = known(&self.log());
         let program = Program::start(&mut command)?;
-        self.program
+        self.daemon
+            .program()
             .wait_for_stderr(SOON, |log| known(log) > before)?;
         Ok(Listener { program })
-    }
-
-    fn await_open(&self) -> Result<()> {
-        let until = Instant::now() + SOON;
-        while TcpStream::connect(&self.address).is_err() {
-            ensure!(Instant::now() < until, "mosquitto: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
     }
 }
 

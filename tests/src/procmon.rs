@@ -11,6 +11,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
+    collector::Protocol,
     environment,
     program::{Output, Program},
 };
@@ -63,6 +64,13 @@ impl Procmon {
     #[must_use]
     pub fn pid(self, pid: u32) -> Self {
         self.args(["--pid", &pid.to_string()])
+    }
+
+    /// `--otlp URL`, and the protocol spoken there.
+    #[must_use]
+    pub fn otlp(self, url: &str, protocol: Protocol) -> Self {
+        self.args(["--otlp", url])
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
     }
 
     /// A variable of its environment.

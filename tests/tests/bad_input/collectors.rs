@@ -21,8 +21,8 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Grpc, Protocol::Http];
 /// Ten frames, counted by the lines on stdout, sent to this address.
 fn ten_frames(address: &str, protocol: Protocol) -> Procmon {
     watch(&[std::process::id()], "50ms")
-        .args(["--count", "10", "--otlp", &format!("http://{address}")])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+        .args(["--count", "10"])
+        .otlp(&format!("http://{address}"), protocol)
 }
 
 /// It kept its frames, ended well, and named the collector it could not deliver to.
@@ -169,8 +169,7 @@ fn a_collector_that_dies_and_comes_back_has_the_later_values() {
         let mut victim = Victim::held_before("mmap=1000:8192 print-ready wait").unwrap();
         let url = collector.endpoint(protocol);
         let procmon = watch(&[victim.pid()], "100ms")
-            .args(["--otlp", &url])
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+            .otlp(&url, protocol)
             .start()
             .unwrap();
         let pid = i64::from(victim.pid());

@@ -72,7 +72,16 @@ fn an_oom_kill_tells_what_a_victim_held_whose_memory_was_taken_before_it_could_e
             modest.send(b"\n").unwrap();
             // There is room for it once the memory has been taken.
             let twice = |text: &str| text.matches("ready ").count() == 2;
-            modest.wait_for_stdout(LIMIT, twice).unwrap();
+            if let Err(error) = modest.wait_for_stdout(LIMIT, twice) {
+                let told =
+                    |line: &String| line.contains("oom_reaper") || line.contains("of memory");
+                let said: Vec<String> = kernel_log().into_iter().filter(told).collect();
+                panic!(
+                    "{error:#}\nit still runs: {}\nthe kernel said:\n{}",
+                    modest.is_running(),
+                    said.join("\n")
+                );
+            }
             far.answer().unwrap();
             let [greedy, modest] = watched.ends(&cgroup, greedy, modest);
             assert_eq!(greedy.get("procmon.oom_kills"), Some(1.0));
@@ -219,26 +228,32 @@ fn tracepoint_tells() -> bool {
 
 /// What the kernel logged last when it killed this process.
 fn last_words(pid: u32) -> String {
+    let killed = format!("Killed process {pid} ");
+    let said = kernel_log()
+        .into_iter()
+        .rfind(|line| line.contains(&killed));
+    said.expect("the kernel's log does not say who was killed")
+}
+
+/// What the kernel has logged, as far as it still has it.
+fn kernel_log() -> Vec<String> {
     let mut log = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open("/dev/kmsg")
         .unwrap();
-    let mut last = None;
+    let mut lines = Vec::new();
     let mut record = [0; 16 << 10];
     // One read a record; an error at the end, and where records were overwritten.
     loop {
         match log.read(&mut record) {
             Ok(length) => {
                 let text = String::from_utf8_lossy(&record[..length]);
-                if text.contains(&format!("Killed process {pid} ")) {
-                    last = Some(text.into_owned());
-                }
+                lines.push(text.trim_end().to_owned());
             }
             Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return lines,
             Err(error) => panic!("/dev/kmsg: {error}"),
         }
     }
-    last.expect("the kernel's log does not say who was killed")
 }

@@ -70,7 +70,7 @@ fn a_broker_that_is_killed_and_comes_back_gets_what_waited() {
         .wait_for_stderr(SOON, |text| text.contains("trying again"))
         .unwrap();
     let before = times(&listener.messages().unwrap()).len().max(before.len());
-    let broker = broker.start_again().unwrap();
+    broker.start_again().unwrap();
     let listener = broker.listen(TOPIC).unwrap();
     let ended = procmon.wait(LIMIT).unwrap();
     assert!(ended.stderr.contains("it answers again"), "{ended:?}");

@@ -143,13 +143,8 @@ fn an_absent_collector_does_not_stop_the_run_and_is_named_at_its_end() {
     let address = procmon_tests::collector::free_address().unwrap();
     let mut procmon = Procmon::new("run")
         .pid(victim.pid())
-        .args([
-            "--interval",
-            "100ms",
-            "--otlp",
-            &format!("http://{address}"),
-        ])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        .args(["--interval", "100ms"])
+        .otlp(&format!("http://{address}"), Protocol::Grpc)
         .start()
         .unwrap();
     std::thread::sleep(Duration::from_secs(1));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use procmon_tests::{
-    Output, Procmon, Program, jsonl,
+    Output, Procmon, Program, Protocol, jsonl,
     program::SOON,
     receiver::{
         Receiver,
@@ -73,9 +73,9 @@ impl Outage {
             .iter()
             .fold(Procmon::new("run"), |run, pid| run.pid(*pid));
         run.args(["--interval", &format!("{}ms", interval.as_millis())])
-            .args(["--otlp", &self.receiver.url(), "--jsonl"])
+            .otlp(&self.receiver.url(), Protocol::Http)
+            .arg("--jsonl")
             .arg(truth)
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
             .env("OTEL_EXPORTER_OTLP_TIMEOUT", "700")
             .env("PROCMON_STATE_DIR", self.state_dir())
     }

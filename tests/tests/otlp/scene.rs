@@ -26,13 +26,8 @@ impl Scene {
         let procmon = Procmon::new("run")
             .pid(first.pid())
             .pid(second.pid())
-            .args([
-                "--interval",
-                "200ms",
-                "--otlp",
-                &collector.endpoint(protocol),
-            ])
-            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+            .args(["--interval", "200ms"])
+            .otlp(&collector.endpoint(protocol), protocol)
             .start()
             .unwrap();
         let scene = Self {

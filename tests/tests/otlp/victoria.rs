@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use procmon_tests::{
-    Procmon, Program, Victim, VictoriaMetrics, ground, jsonl, need,
+    Procmon, Program, Protocol, Victim, VictoriaMetrics, ground, jsonl, need,
     program::SOON,
     time,
     watching::{wait_asleep, wait_until},
@@ -19,8 +19,8 @@ fn procmon(store: &VictoriaMetrics, pids: &[u32]) -> Procmon {
     let run = pids
         .iter()
         .fold(Procmon::new("run"), |run, pid| run.pid(*pid));
-    run.args(["--interval", "250ms", "--otlp", &store.endpoint()])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    run.args(["--interval", "250ms"])
+        .otlp(&store.endpoint(), Protocol::Http)
 }
 
 fn watching(procmon: &Procmon) -> Program {

@@ -1,28 +1,17 @@
 //! Real collectors take logs and traces.
 
-use procmon_tests::{Collector, Procmon, Protocol, need, program::SOON, watching::LIMIT};
+use procmon_tests::{Collector, Procmon, Protocol, need, program::SOON};
 
 use crate::support::*;
 
 /// What a collector prints of a shell that becomes a victim, and fails.
 fn printed(collector: &Collector, protocol: Protocol, words: &[&str]) {
-    let mut held = Held::before("exec \"$0\" exit=7");
     let procmon = Procmon::new("run")
-        .pid(held.pid())
-        .args([
-            "--interval",
-            "200ms",
-            "--otlp",
-            &collector.endpoint(protocol),
-        ])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+        .args(["--interval", "200ms"])
+        .otlp(&collector.endpoint(protocol), protocol)
         .env("PROCMON_EXPORT_OTLP_TRACES", "processes")
-        .env("PROCMON_LOGGING_OTLP", "true")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    let output = finish(procmon);
+        .env("PROCMON_LOGGING_OTLP", "true");
+    let output = finish(Held::before("exec \"$0\" exit=7").watched_by(procmon));
     assert!(!output.stderr.contains("refused"), "{output:?}");
     let has_all = |text: &str| words.iter().all(|word| text.contains(word));
     if let Err(error) = collector.wait_printed(SOON, has_all) {

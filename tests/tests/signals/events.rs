@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use procmon_tests::{
-    Procmon, Program,
+    Procmon, Program, Protocol,
     cgroup::{Cgroup, Controller},
     need,
     program::SOON,
@@ -55,17 +55,11 @@ fn exec_and_exit_arrive_once_each_with_the_exact_code_and_the_counters_of_the_la
 #[test]
 fn four_thousand_ends_of_one_tick_are_told_one_by_one() {
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\" run=4000:/bin/true");
-    let pid = held.pid();
+    let held = Held::before("exec \"$0\" run=4000:/bin/true");
     let procmon = Procmon::new("run")
-        .args(["--interval", "10m", "--children", "--otlp", &receiver.url()])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        .pid(pid)
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    finish(procmon);
+        .args(["--interval", "10m", "--children"])
+        .otlp(&receiver.url(), Protocol::Http);
+    finish(held.watched_by(procmon));
     let logs = receiver.logs();
     let exits = logs.iter().filter(|record| record.event == EXIT);
     let pids: HashSet<_> = exits.clone().map(Logged::pid).collect();
@@ -148,15 +142,8 @@ fn all_processes_tell_no_events_unless_asked_for() {
 #[test]
 fn chosen_processes_tell_none_where_that_is_switched_off() {
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\"");
-    let procmon = sending(&receiver)
-        .pid(held.pid())
-        .env("PROCMON_EXPORT_OTLP_EVENTS", "false")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    finish(procmon);
+    let procmon = sending(&receiver).env("PROCMON_EXPORT_OTLP_EVENTS", "false");
+    finish(Held::before("exec \"$0\"").watched_by(procmon));
     assert!(!receiver.bodies().is_empty());
     assert_eq!(receiver.logs(), []);
 }
@@ -164,18 +151,12 @@ fn chosen_processes_tell_none_where_that_is_switched_off() {
 #[test]
 fn the_endpoint_of_metrics_alone_takes_no_events() {
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\"");
     let endpoint = format!("{}/v1/metrics", receiver.url());
     let procmon = Procmon::new("run")
-        .pid(held.pid())
         .args(["--interval", "200ms"])
         .env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint)
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    finish(procmon);
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    finish(Held::before("exec \"$0\"").watched_by(procmon));
     assert!(!receiver.bodies().is_empty());
     assert_eq!(receiver.logs(), []);
 }
@@ -183,19 +164,14 @@ fn the_endpoint_of_metrics_alone_takes_no_events() {
 #[test]
 fn the_endpoint_of_logs_alone_takes_no_metrics() {
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\"");
+    let held = Held::before("exec \"$0\"");
     let pid = held.pid();
     let endpoint = format!("{}/elsewhere", receiver.url());
     let procmon = Procmon::new("run")
-        .pid(pid)
         .args(["--interval", "200ms"])
         .env("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint)
-        .env("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/protobuf")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    finish(procmon);
+        .env("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/protobuf");
+    finish(held.watched_by(procmon));
     let logs = procmon_tests::receiver::signals::logs(&receiver.bodies_of("/elsewhere"));
     assert_eq!(events(&logs, pid), [EXEC, EXIT]);
     assert_eq!(receiver.bodies(), Vec::<Vec<u8>>::new());

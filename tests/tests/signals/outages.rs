@@ -15,10 +15,10 @@ fn events_survive_an_outage_and_kill_9_in_the_spool_once_each() {
     let mut receiver = Receiver::start().unwrap();
     let state = tempfile::tempdir().unwrap();
     let mut first = Held::before("exec \"$0\" exit=3");
-    let mut second = Held::before("exec \"$0\"");
+    let second = Held::before("exec \"$0\"");
     let pids = [first.pid(), second.pid()];
     let sending = || sending(&receiver).env("PROCMON_STATE_DIR", state.path());
-    let [run, next] = [sending().pid(pids[0]).pid(pids[1]), sending().pid(pids[1])];
+    let [run, next] = [sending().pid(pids[0]).pid(pids[1]), sending()];
     receiver.stop();
     let run = run.start_watching(LIMIT).unwrap();
     first.go();
@@ -36,10 +36,7 @@ fn events_survive_an_outage_and_kill_9_in_the_spool_once_each() {
     run.wait(LIMIT).unwrap();
 
     receiver.start_again().unwrap();
-    let next = next.start_watching(LIMIT).unwrap();
-    second.go();
-    second.end();
-    let output = finish(next);
+    let output = finish(second.watched_by(next));
     assert!(
         output.stderr.contains("log records of before"),
         "{output:?}"
@@ -57,20 +54,15 @@ fn a_collector_that_takes_no_logs_does_not_keep_the_metrics_waiting() {
     // Nobody is there.
     let gone = procmon_tests::collector::free_address().unwrap();
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\"");
     let procmon = Procmon::new("run")
-        .pid(held.pid())
         .args(["--interval", "200ms"])
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .env(
             "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
             format!("http://{gone}/v1/logs"),
-        )
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
+        );
+    let procmon = Held::before("exec \"$0\"").watched_by(procmon);
     let output = procmon.wait(LIMIT).unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(!receiver.bodies().is_empty());
@@ -86,14 +78,8 @@ fn a_collector_that_takes_no_logs_does_not_keep_the_metrics_waiting() {
 fn logs_that_are_refused_are_said_once_and_counted() {
     let receiver = Receiver::start().unwrap();
     receiver.behave(Manner::Refuse("404 Not Found", ""));
-    let mut held = Held::before("exec \"$0\"");
-    let procmon = sending(&receiver)
-        .pid(held.pid())
-        .env("PROCMON_LOGGING_OTLP", "true")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
+    let procmon = sending(&receiver).env("PROCMON_LOGGING_OTLP", "true");
+    let procmon = Held::before("exec \"$0\"").watched_by(procmon);
     let output = procmon.wait(LIMIT).unwrap();
     assert!(output.status.success(), "{output:?}");
     let refused = output.stderr.matches("(logs): a batch was refused").count();

@@ -12,17 +12,12 @@ fn the_log_arrives_with_levels_and_parts_and_otlp_only_writes_no_file() {
     let receiver = Receiver::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.log");
-    let mut held = Held::before("exec \"$0\"");
+    let held = Held::before("exec \"$0\"");
     let pid = held.pid();
     let procmon = sending(&receiver)
-        .pid(pid)
         .env("PROCMON_LOGGING_FILE", &file)
-        .env("PROCMON_LOGGING_OTLP_ONLY", "true")
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    let output = finish(procmon);
+        .env("PROCMON_LOGGING_OTLP_ONLY", "true");
+    let output = finish(held.watched_by(procmon));
     assert!(!file.exists());
     let logs = receiver.logs();
     let said: Vec<_> = logs

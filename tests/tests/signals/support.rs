@@ -3,11 +3,12 @@
 use std::{process::Command, time::SystemTime};
 
 use procmon_tests::{
-    Output, Procmon, Program,
+    Output, Procmon, Program, Protocol,
     point::Attribute,
     program::SOON,
     receiver::{Receiver, signals::Logged},
     victim,
+    watching::LIMIT,
 };
 
 /// Names of events.
@@ -41,13 +42,21 @@ impl Held {
     pub fn end(self) -> Output {
         self.0.wait(SOON).unwrap()
     }
+
+    /// Goes and ends while this procmon watches it, which will end, too.
+    pub fn watched_by(mut self, procmon: Procmon) -> Program {
+        let procmon = procmon.pid(self.pid()).start_watching(LIMIT).unwrap();
+        self.go();
+        self.end();
+        procmon
+    }
 }
 
 /// A procmon that sends over HTTP, often.
 pub fn sending(receiver: &Receiver) -> Procmon {
     Procmon::new("run")
-        .args(["--interval", "200ms", "--otlp", &receiver.url()])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .args(["--interval", "200ms"])
+        .otlp(&receiver.url(), Protocol::Http)
 }
 
 /// The end of a procmon whose processes have all ended.

@@ -1,7 +1,7 @@
 //! Lives of processes as spans.
 
 use procmon_tests::{
-    Procmon,
+    Procmon, Protocol,
     receiver::{Manner, Receiver},
     watching::{LIMIT, wait_until},
 };
@@ -19,8 +19,8 @@ fn a_tree_of_three_processes_is_three_spans_with_the_right_parents_and_times() {
     let begun = now();
     let victim = procmon_tests::victim::path().unwrap();
     let exec = Procmon::new("exec")
-        .args(["--interval", "200ms", "--otlp", &receiver.url()])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .args(["--interval", "200ms"])
+        .otlp(&receiver.url(), Protocol::Http)
         .env(TRACES, "processes")
         .args(["--", "sh", "-c", &script])
         .arg(victim);
@@ -62,14 +62,7 @@ fn a_tree_of_three_processes_is_three_spans_with_the_right_parents_and_times() {
 #[test]
 fn no_span_is_sent_unless_asked_for() {
     let receiver = Receiver::start().unwrap();
-    let mut held = Held::before("exec \"$0\"");
-    let procmon = sending(&receiver)
-        .pid(held.pid())
-        .start_watching(LIMIT)
-        .unwrap();
-    held.go();
-    held.end();
-    finish(procmon);
+    finish(Held::before("exec \"$0\"").watched_by(sending(&receiver)));
     assert!(!receiver.bodies().is_empty());
     assert_eq!(receiver.spans(), []);
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use procmon_tests::{Procmon, Program, Victim};
+use procmon_tests::{Procmon, Program, Protocol, Victim};
 
 use crate::{
     Effort,
@@ -134,8 +134,8 @@ fn processor(pid: u32, sink: &Sink, effort: Effort, table: &mut Table) -> Result
 fn start(pid: u32, sink: &Sink) -> Procmon {
     Procmon::new("run")
         .pid(pid)
-        .args(["--otlp", &sink.url(), "--listen", "127.0.0.1:0"])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        .otlp(&sink.url(), Protocol::Http)
+        .args(["--listen", "127.0.0.1:0"])
 }
 
 fn end(program: Program) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use procmon_tests::{Procmon, Program};
+use procmon_tests::{Procmon, Program, Protocol};
 
 use super::Cost;
 use crate::{
@@ -42,9 +42,8 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     let mut command = Procmon::new("run")
         .env(Procmon::LISTEN, "")
         .args(["--all", "--interval", "1s", "--overhead-budget", "off"])
-        .args(["--otlp", &arrivals.url()])
+        .otlp(&arrivals.url(), Protocol::Http)
         .args(options)
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         .command()?;
     interrupt::bind(&mut command);
     let mut procmon = Program::start(&mut command)?;
