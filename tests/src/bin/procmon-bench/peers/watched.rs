@@ -10,7 +10,7 @@ mod work;
 use anyhow::Result;
 
 use self::{
-    judge::Estimate,
+    judge::{Estimate, JUDGED, SHOWN},
     with::With,
     work::{Setup, Took, WORKS, Work},
 };
@@ -140,7 +140,7 @@ fn tell(watched: &Watched, refused: &[Option<String>], report: &mut Report) {
             let cpu: Vec<f64> = watched.took(index, |took| took.cpu);
             let more = |of: fn(&Took) -> f64| match with {
                 With::Nothing => String::new(),
-                _ => Estimate::of(&watched.more(index, of)).to_string(),
+                _ => Estimate::of(&watched.more(index, of), SHOWN).to_string(),
             };
             let cells = [
                 name.to_owned(),
@@ -182,9 +182,9 @@ fn judge(
         .collect();
     let (mut result, mut verdict) = ("not measured".to_owned(), Verdict::Told);
     if !over.is_empty() {
-        let over = Estimate::of(&over);
+        let over = Estimate::of(&over, JUDGED);
         verdict = over.at_most_zero();
-        let ratio = Estimate::of(&ours).middle / Estimate::of(&other).middle;
+        let ratio = stats::median(&ours) / stats::median(&other);
         result = match ratio.is_sign_positive() {
             true => format!("{ratio:.2} ×; over the limit by {over}"),
             // One of them did not slow it at all.
@@ -196,8 +196,8 @@ fn judge(
             "{}: procmon's slowdown against that of {whom}",
             watched.work.name
         ),
-        Estimate::of(&other).to_string(),
-        Estimate::of(&ours).to_string(),
+        Estimate::of(&other, SHOWN).to_string(),
+        Estimate::of(&ours, SHOWN).to_string(),
         result,
         format!("at most {times:.1} ×"),
         verdict,

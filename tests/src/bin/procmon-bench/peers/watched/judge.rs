@@ -7,9 +7,16 @@
 
 use std::fmt;
 
+use super::work::WORKS;
 use crate::{stats, table::Verdict};
 
-/// A median and where it is to be looked for, with 95 % confidence.
+/// How often an interval may miss the median that it is shown with.
+pub const SHOWN: f64 = 0.05;
+/// How often one may that a limit is judged by: a run judges two of each work,
+/// and is to be wrong about any of them no more often.
+pub const JUDGED: f64 = SHOWN / (2 * WORKS.len()) as f64;
+
+/// A median and where it is to be looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The median.
@@ -21,11 +28,11 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of these values.
-    pub fn of(values: &[f64]) -> Self {
+    /// Of these values; the interval misses their median so often.
+    pub fn of(values: &[f64], misses: f64) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let cut = outside(sorted.len());
+        let cut = outside(sorted.len(), misses);
         Self {
             middle: stats::median(values),
             low: cut.map_or(f64::NEG_INFINITY, |cut| sorted[cut]),
@@ -57,18 +64,18 @@ impl fmt::Display for Estimate {
 }
 
 /// How many of `number` sorted values may lie on either side of an interval
-/// that holds the median with 95 % confidence; none when all are too few.
+/// that misses the median so often; none when all are too few.
 ///
 /// The median is below the k-th of n values with the probability that at most
 /// k - 1 of n fair coins show heads.
-fn outside(number: usize) -> Option<usize> {
+fn outside(number: usize, misses: f64) -> Option<usize> {
     let n = i32::try_from(number).ok()?;
     let mut exactly = 0.5f64.powi(n);
     let mut at_most = 0.0;
     let mut cut = None;
     for k in 0..number / 2 {
         at_most += exactly;
-        if at_most > 0.025 {
+        if at_most > misses / 2.0 {
             break;
         }
         cut = Some(k);
@@ -85,18 +92,21 @@ mod tests {
     fn intervals_are_those_of_the_tables() {
         // The usual table of sign-test intervals, ranks from 1: 6 values: 1st
         // to 6th; 10: 2nd to 9th; 20: 6th to 15th.
-        assert_eq!(outside(5), None);
-        assert_eq!(outside(6), Some(0));
-        assert_eq!(outside(10), Some(1));
-        assert_eq!(outside(20), Some(5));
+        assert_eq!(outside(5, 0.05), None);
+        assert_eq!(outside(6, 0.05), Some(0));
+        assert_eq!(outside(10, 0.05), Some(1));
+        assert_eq!(outside(20, 0.05), Some(5));
+        // With 99 %: 4th to 17th.
+        assert_eq!(outside(20, 0.01), Some(3));
+        assert_eq!(outside(20, JUDGED), Some(3));
         let values: Vec<f64> = (1..=20).map(f64::from).collect();
-        let estimate = Estimate::of(&values);
+        let estimate = Estimate::of(&values, SHOWN);
         assert_eq!((estimate.low, estimate.high), (6.0, 15.0));
     }
 
     #[test]
     fn a_limit_is_broken_only_when_noise_does_not_explain_it() {
-        let verdict = |values: &[f64]| Estimate::of(values).at_most_zero();
+        let verdict = |values: &[f64]| Estimate::of(values, JUDGED).at_most_zero();
         let clear: Vec<f64> = (1..=20).map(f64::from).collect();
         assert_eq!(verdict(&clear), Verdict::Over);
         let noisy: Vec<f64> = (-9..=10).map(f64::from).collect();
