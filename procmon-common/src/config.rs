@@ -31,6 +31,8 @@ pub struct Config {
     pub memory_state: u32,
     /// The number of that hierarchy (`cgroup_root.hierarchy_id`).
     pub memory_hierarchy: u32,
+    /// The bits of a process's id that are its index in the FRONT map.
+    pub front_mask: u32,
 }
 
 /// The global variable of the [`Config`].

@@ -41,6 +41,44 @@ impl FailureSlot {
     }
 }
 
+/// What the hot probes add to.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Tally {
+    /// The program break as last seen; 0 when unknown.
+    pub brk: u64,
+    /// What the probes count.
+    pub counters: [u64; Counter::COUNT],
+    /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
+    pub waits: [u64; WAIT_BUCKETS],
+}
+
+impl Tally {
+    /// How many of its bytes are in [`ProcessEntry::BASE`].
+    pub const BASE: usize = core::mem::offset_of!(Self, waits);
+    /// How many numbers it is.
+    pub const LENGTH: usize = size_of::<Self>() / 8;
+}
+
+/// A place in front of the COUNTERS map: an array is looked up in a tenth of
+/// the time that a hash takes. The process whose id's low bits are the place's
+/// index has its tally there from when it is counted until its last thread
+/// ends, unless another was there first.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Front {
+    /// Whose it is; 0 when nobody's. 64 bits, as BPF's atomics are.
+    pub owner: u64,
+    /// Its tally.
+    pub tally: Tally,
+    /// Up to whole cache lines.
+    pub pad: [u64; Front::PAD],
+}
+
+impl Front {
+    const PAD: usize = (Tally::LENGTH + 1).next_multiple_of(8) - Tally::LENGTH - 1;
+}
+
 /// All that the kernel half keeps of a process: the value of the COUNTERS map,
 /// keyed by tgid, and, once final, the exit record in the EVENTS ring buffer.
 #[repr(C)]
@@ -64,8 +102,6 @@ pub struct ProcessEntry {
     pub oom_ns: u64,
     /// Threads that will switch out for the last time.
     pub threads: u64,
-    /// The program break as last seen; 0 when unknown.
-    pub brk: u64,
     /// Wait status (`signal_struct.group_exit_code`): code << 8 | signal.
     pub exit_code: u32,
     /// Parent's thread group id at birth.
@@ -95,10 +131,9 @@ pub struct ProcessEntry {
     /// Sums over the threads that have switched out for the last time, and
     /// over those that were dead when counting began.
     pub dead: [u64; ThreadStat::COUNT],
-    /// What the probes count.
-    pub counters: [u64; Counter::COUNT],
-    /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
-    pub waits: [u64; WAIT_BUCKETS],
+    /// What the probes add to; while a [`Front`] is the process's, that of the
+    /// front is in its place.
+    pub tally: Tally,
     /// Failures by errno.
     pub failures: [FailureSlot; FAILURE_SLOTS],
 }
@@ -106,9 +141,11 @@ pub struct ProcessEntry {
 impl ProcessEntry {
     /// How many bytes the iterator shows of any entry: all but the waits and
     /// the failures, which most processes have none of.
-    pub const BASE: usize = core::mem::offset_of!(Self, waits);
+    pub const BASE: usize = core::mem::offset_of!(Self, tally) + Tally::BASE;
     /// How many bytes the waits are.
     pub const WAITS: usize = size_of::<[u64; WAIT_BUCKETS]>();
+    /// How many bytes the failures are.
+    pub const FAILURES: usize = size_of::<[FailureSlot; FAILURE_SLOTS]>();
 }
 
 /// What the kernel half keeps of a thread, in task storage.

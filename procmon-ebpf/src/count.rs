@@ -1,22 +1,25 @@
-//! The hot helper: the current process's entry, and adding to it.
+//! The hot helper: the current process's tally, and adding to it.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use procmon_common::records::{FAILURE_SLOTS, FailureSlot, state};
-use procmon_common::{Counter, Loss, Operation, ProcessEntry};
+use procmon_common::records::{FAILURE_SLOTS, FailureSlot, Tally, state};
+use procmon_common::{Counter, Loss, Operation};
 
-use crate::atomic;
 use crate::maps::{COUNTERS, lose};
 use crate::offsets::config;
+use crate::{atomic, front};
 
-/// The entry of the current process, if it is counted. The map is the filter:
-/// a process that is not in it costs one failed look-up.
+/// The tally of the current process, if it is counted. The maps are the filter:
+/// a process that is in none costs failed look-ups.
 #[inline(always)]
-pub fn current() -> Option<*mut ProcessEntry> {
+pub fn current() -> Option<*mut Tally> {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if let Some(tally) = front::tally(tgid) {
+        return Some(tally);
+    }
     match COUNTERS.get_ptr_mut(tgid) {
         Some(entry) => {
             // SAFETY: a map value.
-            (unsafe { (*entry).state } == state::ACTIVE).then_some(entry)
+            unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
         }
         None => {
             if config!(all) != 0 {
@@ -29,21 +32,21 @@ pub fn current() -> Option<*mut ProcessEntry> {
 
 /// Adds to a counter.
 #[inline(always)]
-pub fn add(entry: *mut ProcessEntry, counter: Counter, value: u64) {
+pub fn add(tally: *mut Tally, counter: Counter, value: u64) {
     // SAFETY: a map value, and an index below COUNT.
-    unsafe { atomic::add(&raw mut (*entry).counters[counter.index()], value) };
+    unsafe { atomic::add(&raw mut (*tally).counters[counter.index()], value) };
 }
 
-/// Counts one call of `operation` that returned `ret`; says whether it
-/// succeeded. Values in -4095..0 are errors (include/linux/err.h).
+/// Counts one call of `operation` by the current process that returned `ret`;
+/// says whether it succeeded. Values in -4095..0 are errors (include/linux/err.h).
 #[inline(always)]
-pub fn call(entry: *mut ProcessEntry, operation: Operation, ret: i64) -> bool {
+pub fn call(tally: *mut Tally, operation: Operation, ret: i64) -> bool {
     if (-4095..0).contains(&ret) {
-        add(entry, operation.failed(), 1);
-        fail(entry, FailureSlot::key(operation, -ret as u32));
+        add(tally, operation.failed(), 1);
+        fail(FailureSlot::key(operation, -ret as u32));
         false
     } else {
-        add(entry, operation.succeeded(), 1);
+        add(tally, operation.succeeded(), 1);
         true
     }
 }
@@ -51,7 +54,11 @@ pub fn call(entry: *mut ProcessEntry, operation: Operation, ret: i64) -> bool {
 /// Counts a failure in its slot, or in none when all are taken: the
 /// operation's failure counter has it already.
 #[inline(always)]
-fn fail(entry: *mut ProcessEntry, key: u64) {
+fn fail(key: u64) {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let Some(entry) = COUNTERS.get_ptr_mut(tgid) else {
+        return;
+    };
     let mut index = 0;
     while index < FAILURE_SLOTS {
         // SAFETY: a map value, and an index in bounds. A slot's key changes

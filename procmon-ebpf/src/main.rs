@@ -15,6 +15,7 @@ mod atomic;
 mod cgroups;
 mod count;
 mod events;
+mod front;
 mod iter;
 mod maps;
 mod members;

@@ -7,7 +7,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
 use aya_ebpf::macros::btf_map;
 use procmon_common::config::SYSCALL_NUMBERS;
-use procmon_common::records::LeaderRecord;
+use procmon_common::records::{Front, LeaderRecord};
 use procmon_common::{Features, Loss, OomStat, ProcessEntry, ThreadState};
 
 use crate::atomic;
@@ -18,6 +18,10 @@ use crate::offsets::Object;
 #[btf_map]
 pub static COUNTERS: HashMap<u32, ProcessEntry, 65536, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();
+
+/// The tallies of most of them, by the low bits of the id.
+#[btf_map]
+pub static FRONT: Array<Front, 1024> = Array::new();
 
 /// Exit records: final [`ProcessEntry`]s; and
 /// [`procmon_common::CgroupRecord`]s.

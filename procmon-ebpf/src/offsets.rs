@@ -36,6 +36,7 @@ pub static CONFIG: Config = Config {
     cgroups: 0,
     memory_state: ABSENT,
     memory_hierarchy: 0,
+    front_mask: 0,
 };
 
 /// A kernel object.

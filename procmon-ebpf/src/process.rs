@@ -12,7 +12,7 @@ use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState
 
 use crate::maps::{COUNTERS, EVENTS, HELD, TEMPLATE, features, lose, thread_or_new};
 use crate::offsets::{Object, address, load, peek, task_stat};
-use crate::{atomic, cgroups, events};
+use crate::{atomic, cgroups, events, front};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -85,7 +85,7 @@ pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object, mm: u64) 
     unsafe {
         let cred: u64 = load(task, Field::TaskCred);
         (*entry).uid = peek(cred as Object, Field::CredUid);
-        (*entry).brk = peek(mm as Object, Field::MmBrk);
+        (*front::tally_of(entry)).brk = peek(mm as Object, Field::MmBrk);
         cgroups::note(entry, load::<u64>(task, Field::TaskLeader) as Object);
         let signal: u64 = load(task, Field::TaskSignal);
         (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);
@@ -191,6 +191,7 @@ pub unsafe fn take_held(entry: *mut ProcessEntry, task: Object) {
 pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
     // SAFETY: the caller's.
     unsafe {
+        front::settle(entry);
         let signal: u64 = load(task, Field::TaskSignal);
         let signal = signal as Object;
         (*entry).exit_ns = bpf_ktime_get_boot_ns();
@@ -203,7 +204,7 @@ pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
         (*entry).max_rss_pages = peek(signal, Field::SignalMaxRss);
         if peek::<u64>(signal, Field::SignalOomMm) != 0 {
             // Marked, by whichever thread.
-            (*entry).counters[Counter::OomKills.index()] = 1;
+            (*entry).tally.counters[Counter::OomKills.index()] = 1;
         }
         (*entry).prev_utime = peek(signal, Field::SignalPrevUtime);
         (*entry).prev_stime = peek(signal, Field::SignalPrevStime);

@@ -6,10 +6,12 @@
 //! it drops what the call wrote and calls again for the same task: everything
 //! here may happen twice.
 
+use core::mem::offset_of;
+
 use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
 use procmon_common::records::{
-    LeaderRecord, ProcessRecord, StateRecord, ThreadRecord, kind, state, thread as tracked,
+    LeaderRecord, ProcessRecord, StateRecord, Tally, ThreadRecord, kind, state, thread as tracked,
 };
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat};
 
@@ -17,7 +19,7 @@ use crate::maps::{COUNTERS, SCRATCH, thread};
 use crate::offsets::{
     Object, address, config, load, load_at, load_behind, peek, peek_at, signal_stat, task_stat,
 };
-use crate::{atomic, members, process};
+use crate::{atomic, front, members, process};
 
 /// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
 const TASK_DEAD: u32 = 0x80;
@@ -86,42 +88,30 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
                 pid: tgid,
             };
             write(sequence, &header);
-            write(sequence, entry.cast::<[u8; ProcessEntry::BASE]>());
+            write(
+                sequence,
+                entry.cast::<[u8; offset_of!(ProcessEntry, tally)]>(),
+            );
+            let tally = front::tally_of(entry);
+            write(sequence, tally.cast::<[u8; Tally::BASE]>());
             // A leader that is not dead by now is not among the dead in the entry above.
             let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
             describe(record, task, tgid, dead);
             // The failures after their sums, so that none is missing from them.
-            if (*entry).failures[0].key != 0 {
-                show_rest::<{ size_of::<ProcessEntry>() - ProcessEntry::BASE }>(
-                    sequence, record, entry,
-                );
-            } else if (*entry).counters[Counter::RunQueueWait.index()] != 0 {
-                show_rest::<{ ProcessEntry::WAITS }>(sequence, record, entry);
-            } else {
-                show_rest::<0>(sequence, record, entry);
+            let fails = (*entry).failures[0].key != 0;
+            let waits = fails || (*tally).counters[Counter::RunQueueWait.index()] != 0;
+            (*record).rest = match (fails, waits) {
+                (true, _) => (ProcessEntry::WAITS + ProcessEntry::FAILURES) as u32,
+                (false, true) => ProcessEntry::WAITS as u32,
+                (false, false) => 0,
+            };
+            write(sequence, record);
+            if waits {
+                write(sequence, &raw const (*tally).waits);
             }
-        }
-    }
-}
-
-/// Writes a leader's record and what of the entry is not zeros behind its base.
-///
-/// # Safety
-/// As [`show`]; `record` and `entry` are map values, the entry no shorter than
-/// base and `LENGTH`.
-#[inline(always)]
-unsafe fn show_rest<const LENGTH: usize>(
-    sequence: *mut seq_file,
-    record: *mut LeaderRecord,
-    entry: *const ProcessEntry,
-) {
-    // SAFETY: the caller's.
-    unsafe {
-        (*record).rest = LENGTH as u32;
-        write(sequence, record);
-        if LENGTH != 0 {
-            let rest = entry.cast::<u8>().add(ProcessEntry::BASE);
-            write(sequence, rest.cast::<[u8; LENGTH]>());
+            if fails {
+                write(sequence, &raw const (*entry).failures);
+            }
         }
     }
 }
@@ -195,6 +185,7 @@ unsafe fn begin(entry: *mut ProcessEntry, task: Object) {
             (*entry).dead[index] = signal_stat(signal as Object, index);
             index += 1;
         }
+        front::claim(entry);
         (*entry).state = state::ACTIVE;
     }
 }

@@ -17,7 +17,7 @@ use procmon_common::{Counter, Field, Loss, OomStat, ProcessEntry};
 
 use crate::maps::{COUNTERS, HELD};
 use crate::offsets::{Object, config, load, oom_stat};
-use crate::{count, process};
+use crate::{count, front, process};
 
 /// sched_process_fork(parent, child).
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -42,7 +42,7 @@ fn fork(parent: Object, child: Object) {
         let parent_state = match family {
             Some(entry) => {
                 if (*entry).state == state::ACTIVE {
-                    count::add(entry, Counter::Forks, 1);
+                    count::add(front::tally_of(entry), Counter::Forks, 1);
                 }
                 (*entry).state
             }
@@ -81,6 +81,9 @@ fn fork(parent: Object, child: Object) {
             if (*entry).threads == 0 {
                 (*entry).threads = 1;
             }
+            if wanted == state::ACTIVE {
+                front::claim(entry);
+            }
             (*entry).state = wanted;
         }
     }
@@ -97,7 +100,7 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
                 restart(entry);
             }
             process::identify_program(entry, task, load(task, Field::TaskMm));
-            count::add(entry, Counter::Execs, 1);
+            count::add(front::tally_of(entry), Counter::Execs, 1);
             (*entry).exec_ns = bpf_ktime_get_boot_ns();
         }
     }
@@ -122,7 +125,9 @@ pub fn oom_kill(ctx: TracePointContext) -> u32 {
     }
     match COUNTERS.get_ptr_mut(victim) {
         Some(entry) => {
-            count::add(entry, Counter::OomKills, 1);
+            // SAFETY: a map value.
+            let tally = unsafe { front::tally_of(entry) };
+            count::add(tally, Counter::OomKills, 1);
             // SAFETY: a map value.
             unsafe {
                 (*entry).held = held;
@@ -144,9 +149,10 @@ pub fn oom_kill(ctx: TracePointContext) -> u32 {
 unsafe fn restart(entry: *mut ProcessEntry) {
     // SAFETY: the caller's.
     unsafe {
-        (*entry).counters = [0; Counter::COUNT];
+        (*entry).tally.counters = [0; Counter::COUNT];
         (*entry).failures = [FailureSlot { key: 0, count: 0 }; FAILURE_SLOTS];
-        (*entry).waits = [0; WAIT_BUCKETS];
+        (*entry).tally.waits = [0; WAIT_BUCKETS];
+        front::claim(entry);
         (*entry).since_ns = bpf_ktime_get_boot_ns();
         (*entry).state = state::ACTIVE;
     }

@@ -16,12 +16,12 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::counters::wait_bucket;
-use procmon_common::records::{state, thread};
+use procmon_common::records::{Tally, state, thread};
 use procmon_common::{Counter, Feature, Features, Field, ProcessEntry, ThreadState};
 
 use crate::maps::{COUNTERS, features, thread};
 use crate::offsets::{Object, load};
-use crate::{atomic, count, process};
+use crate::{atomic, count, front, process};
 
 // prev_state bits, include/linux/sched.h.
 const TASK_UNINTERRUPTIBLE: u32 = 0x02;
@@ -54,10 +54,15 @@ pub fn context_switch(ctx: BtfTracePointContext) -> i32 {
 fn switch(task: Object, thread: *mut ThreadState, why: u32, features: Features) {
     // SAFETY: a task the verifier knows; map values.
     unsafe {
-        let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskTgid)) else {
-            return;
+        let tgid: u32 = load(task, Field::TaskTgid);
+        let tally = match front::tally(tgid) {
+            Some(tally) => Some(tally),
+            None => match COUNTERS.get_ptr_mut(tgid) {
+                Some(entry) => counted(entry),
+                None => return,
+            },
         };
-        let stretch = settle(task, thread, entry, features);
+        let stretch = settle(task, thread, tally, features);
         if why == 0 || !features.has(Feature::OffCpu) {
             (*thread).blocked_ns = 0;
             return;
@@ -75,6 +80,16 @@ fn switch(task: Object, thread: *mut ThreadState, why: u32, features: Features) 
     }
 }
 
+/// The tally of a process that has no place in front, if it is counted.
+///
+/// # Safety
+/// `entry` is a map value.
+#[inline(always)]
+unsafe fn counted(entry: *mut ProcessEntry) -> Option<*mut Tally> {
+    // SAFETY: the caller's.
+    unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
+}
+
 /// The time on a CPU that ends with a switch.
 struct Stretch {
     /// When it began, by the scheduler's clock.
@@ -84,15 +99,16 @@ struct Stretch {
 }
 
 /// Books what passed since the thread's last switch; of a thread of which
-/// nothing is noted yet, or nothing of this epoch, it only takes note.
+/// nothing is noted yet, or nothing of this epoch, and of a process that is not
+/// counted, which has no tally, it only takes note.
 ///
 /// # Safety
-/// `thread` and `entry` are map values, `task` a task the verifier knows.
+/// `thread` and `tally` are map values, `task` a task the verifier knows.
 #[inline(always)]
 unsafe fn settle(
     task: Object,
     thread: *mut ThreadState,
-    entry: *mut ProcessEntry,
+    tally: Option<*mut Tally>,
     features: Features,
 ) -> Stretch {
     // SAFETY: the caller's; the bucket is in bounds.
@@ -108,11 +124,11 @@ unsafe fn settle(
             (*thread).epoch = features.epoch();
             (*thread).met = arrival;
             (*thread).blocked_ns = 0;
-        } else if (*entry).state == state::ACTIVE {
+        } else if let Some(tally) = tally {
             if features.has(Feature::RunQueue) {
-                atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
+                atomic::add(&raw mut (*tally).waits[wait_bucket(waited)], 1);
                 if waited != 0 {
-                    count::add(entry, Counter::RunQueueWait, waited);
+                    count::add(tally, Counter::RunQueueWait, waited);
                 }
             }
             let blocked_ns = (*thread).blocked_ns;
@@ -125,7 +141,7 @@ unsafe fn settle(
                 // The clocks of two CPUs may differ a little.
                 let off = (back.wrapping_sub(blocked_ns).wrapping_sub(waited)).cast_signed();
                 if off > 0 {
-                    add_off_cpu(entry, (*thread).reason, off.cast_unsigned());
+                    add_off_cpu(tally, (*thread).reason, off.cast_unsigned());
                 }
             }
         }
@@ -135,15 +151,15 @@ unsafe fn settle(
 
 /// Adds to the counter of the reason.
 #[inline(always)]
-fn add_off_cpu(entry: *mut ProcessEntry, reason: u64, off: u64) {
+fn add_off_cpu(tally: *mut Tally, reason: u64, off: u64) {
     match reason {
         r if r == Counter::OffCpuUninterruptible as u64 => {
-            count::add(entry, Counter::OffCpuUninterruptible, off);
+            count::add(tally, Counter::OffCpuUninterruptible, off);
         }
         r if r == Counter::OffCpuStopped as u64 => {
-            count::add(entry, Counter::OffCpuStopped, off);
+            count::add(tally, Counter::OffCpuStopped, off);
         }
-        _ => count::add(entry, Counter::OffCpuSleep, off),
+        _ => count::add(tally, Counter::OffCpuSleep, off),
     }
 }
 
@@ -184,7 +200,7 @@ fn last_switch(task: Object) {
             before = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD);
             let features = features();
             if before == thread::ALIVE && features.has_waits() {
-                settle(task, thread, entry, features);
+                settle(task, thread, Some(front::tally_of(entry)), features);
             }
         }
         // The iterator may have met it, dead, since it died.

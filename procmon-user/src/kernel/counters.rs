@@ -4,13 +4,13 @@ use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
 use aya::maps::{Array, Map, MapData, MapError};
-use procmon_common::records::state;
+use procmon_common::records::{Front, state};
 use procmon_common::{Loss, ProcessEntry};
 
 use super::error::KernelError;
 use super::fdinfo;
 use super::load::Kernel;
-use super::pod::{Entry, empty_entry};
+use super::pod::{Entry, Place, empty_entry, empty_front};
 
 /// What the kernel half has lost so far, by [`Loss`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,11 +88,25 @@ impl Kernel {
     pub fn forget(&mut self, pid: u32) {
         // Gone already is what was wanted.
         let _ = self.counters.remove(&pid);
+        if let Some((index, _)) = self.place(pid) {
+            let _ = self.front.set(index, Place(empty_front()), 0);
+        }
+    }
+
+    /// A process's place in front of the map, if it has one.
+    fn place(&self, pid: u32) -> Option<(u32, Front)> {
+        let index = pid & (self.front.len() - 1);
+        let Place(front) = self.front.get(&index, 0).ok()?;
+        (front.owner == u64::from(pid)).then_some((index, front))
     }
 
     /// The entry of a process, if it is in the map.
     pub fn entry(&self, pid: u32) -> Option<ProcessEntry> {
-        self.counters.get(&pid, 0).ok().map(|entry| entry.0)
+        let mut entry = self.counters.get(&pid, 0).ok()?.0;
+        if let Some((_, front)) = self.place(pid) {
+            entry.tally = front.tally;
+        }
+        Some(entry)
     }
 
     /// What was lost so far.
@@ -123,7 +137,7 @@ impl Kernel {
             if let Some(entry) = self.entry(pid)
                 && entry.state == state::EXITED
             {
-                self.forget(pid);
+                let _ = self.counters.remove(&pid);
                 taken.push(entry);
             }
         }

@@ -17,7 +17,7 @@ use super::btf::Btf;
 use super::counters::descriptor;
 use super::error::KernelError;
 use super::offsets::Offsets;
-use super::pod::{Entry, Settings};
+use super::pod::{Entry, Place, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
 use super::programs::Programs;
@@ -31,6 +31,10 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
+/// Least number of places in front of the COUNTERS map, 640 bytes each.
+const FEWEST_PLACES: u32 = 1 << 10;
+/// Most of them: 10 MiB.
+const MOST_PLACES: u32 = 1 << 14;
 /// Default size of the ring buffer, bytes. Twice the buffer is mapped, and so
 /// resident, from the start. Ends that come faster than it is read wait in the
 /// map for the tick.
@@ -78,6 +82,7 @@ pub struct Sizes {
 pub struct Kernel {
     pub(super) bpf: Ebpf,
     pub(super) counters: HashMap<MapData, u32, Entry>,
+    pub(super) front: Array<MapData, Place>,
     pub(super) losses: Array<MapData, u64>,
     pub(super) events: RingBuf<MapData>,
     pub(super) max_processes: u32,
@@ -136,6 +141,7 @@ impl Kernel {
             .override_global(config::SIGNAL_STATS, &offsets.signal_stats[..], true)
             .override_global(config::OOM_STATS, &offsets.oom_stats[..], true)
             .map_max_entries("COUNTERS", max_processes)
+            .map_max_entries("FRONT", settings.0.front_mask + 1)
             .map_max_entries("EVENTS", events_buffer);
         let mut bpf = loader
             .load(OBJECT)
@@ -147,6 +153,7 @@ impl Kernel {
         let mut kernel = Self {
             map_fds,
             counters: take(&mut bpf, "COUNTERS")?,
+            front: take(&mut bpf, "FRONT")?,
             losses: take(&mut bpf, "LOSSES")?,
             events: take(&mut bpf, "EVENTS")?,
             bpf,
@@ -242,6 +249,7 @@ fn settings(options: &Options, offsets: &Offsets, events_buffer: u32) -> Config 
         cgroups: u32::from(offsets.cgroups.is_ok()),
         memory_state: memory_hierarchy.map_or(ABSENT, |_| offsets.memory_state),
         memory_hierarchy: memory_hierarchy.unwrap_or(0),
+        front_mask: if all { places() } else { FEWEST_PLACES } - 1,
     }
 }
 
@@ -255,15 +263,26 @@ fn memory_hierarchy() -> Option<u32> {
 
 /// Four times the tasks that live now, at least [`LEAST_PROCESSES`].
 fn default_processes() -> u32 {
+    live_tasks().saturating_mul(4).max(LEAST_PROCESSES)
+}
+
+/// Places in front of the COUNTERS map for every process: twice the tasks that
+/// live now, a power of two. Who finds none is counted all the same, more slowly.
+fn places() -> u32 {
+    let wanted = live_tasks().saturating_mul(2).min(MOST_PLACES);
+    wanted.max(FEWEST_PLACES).next_power_of_two()
+}
+
+/// Threads of the host.
+fn live_tasks() -> u32 {
     // The fourth field of /proc/loadavg is running/all tasks (proc_loadavg(5)).
-    let tasks = std::fs::read_to_string("/proc/loadavg")
+    std::fs::read_to_string("/proc/loadavg")
         .ok()
         .and_then(|text| {
             let field = text.split_whitespace().nth(3)?;
             field.split_once('/')?.1.parse::<u32>().ok()
         })
-        .unwrap_or(0);
-    tasks.saturating_mul(4).max(LEAST_PROCESSES)
+        .unwrap_or(0)
 }
 
 fn take<T>(bpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError>

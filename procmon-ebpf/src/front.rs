@@ -1,0 +1,92 @@
+//! The tallies in front of the COUNTERS map.
+//!
+//! With the kernel's protection against speculative returns each function call
+//! costs a hook more than all it does there: a look-up in a hash takes several,
+//! one in an array none.
+
+use core::ptr;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use procmon_common::ProcessEntry;
+use procmon_common::records::{Front, Tally};
+
+use crate::atomic;
+use crate::maps::FRONT;
+use crate::offsets::config;
+
+/// Where the tally of a process would be.
+#[inline(always)]
+fn place(tgid: u32) -> Option<*mut Front> {
+    FRONT.get_ptr_mut(tgid & config!(front_mask))
+}
+
+/// The tally of a process that has a place; it is counted then.
+#[inline(always)]
+pub fn tally(tgid: u32) -> Option<*mut Tally> {
+    let front = place(tgid)?;
+    // SAFETY: a map value.
+    unsafe {
+        (ptr::read_volatile(&raw const (*front).owner) == u64::from(tgid))
+            .then_some(&raw mut (*front).tally)
+    }
+}
+
+/// Where the hot probes add to for a process that is counted.
+///
+/// # Safety
+/// `entry` is a map value.
+#[inline(always)]
+pub unsafe fn tally_of(entry: *mut ProcessEntry) -> *mut Tally {
+    // SAFETY: the caller's.
+    unsafe { tally((*entry).pid).unwrap_or(&raw mut (*entry).tally) }
+}
+
+/// Gives a process that begins to be counted its place, if nobody has it.
+///
+/// # Safety
+/// As [`tally_of`].
+#[inline(always)]
+pub unsafe fn claim(entry: *mut ProcessEntry) {
+    // SAFETY: the caller's; an index in bounds.
+    unsafe {
+        let tgid = u64::from((*entry).pid);
+        let Some(front) = place((*entry).pid) else {
+            return;
+        };
+        let before = atomic::replace(&raw mut (*front).owner, 0, tgid);
+        // Its own: of one that was forgotten, or that two hooks met at once.
+        if before != 0 && before != tgid {
+            return;
+        }
+        let numbers: *mut u64 = (&raw mut (*front).tally).cast();
+        let mut index = 0;
+        while index < Tally::LENGTH {
+            ptr::write_volatile(numbers.add(index), 0);
+            index += 1;
+        }
+        (*front).tally.brk = (*entry).tally.brk;
+    }
+}
+
+/// Takes the tally of a process that has ended home into its entry.
+///
+/// # Safety
+/// As [`tally_of`].
+#[inline(always)]
+pub unsafe fn settle(entry: *mut ProcessEntry) {
+    // SAFETY: map values, and a length that both have.
+    unsafe {
+        if let Some(tally) = tally((*entry).pid) {
+            let _ = bpf_probe_read_kernel(
+                (&raw mut (*entry).tally).cast(),
+                size_of::<Tally>() as u32,
+                tally.cast_const().cast(),
+            );
+            // What was counted stays until another comes: a pass of the iterator
+            // may be reading it.
+            if let Some(front) = place((*entry).pid) {
+                ptr::write_volatile(&raw mut (*front).owner, 0);
+            }
+        }
+    }
+}
