@@ -31,7 +31,8 @@ pub struct Config {
     pub memory_state: u32,
     /// The number of that hierarchy (`cgroup_root.hierarchy_id`).
     pub memory_hierarchy: u32,
-    /// The bits of a process's id that are its index in the FRONT map.
+    /// The bits of what places are found by that are the index in the maps
+    /// FRONT and THREAD_FRONT.
     pub front_mask: u32,
 }
 

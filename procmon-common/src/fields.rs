@@ -83,6 +83,8 @@ fields! {
     TaskLeader => "task_struct", "group_leader", Pointer;
     /// Link in the list of the group's threads.
     TaskThreadNode => "task_struct", "thread_node.next", Pointer;
+    /// Its stack in the kernel.
+    TaskStack => "task_struct", "stack", Pointer;
     /// Name.
     TaskComm => "task_struct", "comm", Bytes(16);
     /// `se.sum_exec_runtime`.

@@ -148,12 +148,12 @@ impl ProcessEntry {
     pub const FAILURES: usize = size_of::<[FailureSlot; FAILURE_SLOTS]>();
 }
 
-/// What the kernel half keeps of a thread, in task storage.
+/// What is noted of a thread at its switches.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ThreadState {
+pub struct ThreadNotes {
     /// When it blocked; 0 when it was preempted or runs. By the scheduler's
-    /// clock, or by CLOCK_MONOTONIC when [`ThreadState::monotonic`] says so.
+    /// clock, or by CLOCK_MONOTONIC when [`ThreadNotes::monotonic`] says so.
     pub blocked_ns: u64,
     /// `se.sum_exec_runtime` at its last switch.
     pub runtime: u64,
@@ -161,15 +161,34 @@ pub struct ThreadState {
     pub run_delay: u64,
     /// The [`Counter`] of the reason it blocked for.
     pub reason: u64,
-    /// One of [`thread`]; 64 bits, as BPF's atomics are.
-    pub tracked: u64,
     /// `sched_info.last_arrival` when it was first seen: of the time on a CPU
     /// that began then, only a part has been seen.
     pub met: u64,
-    /// 1 when [`ThreadState::blocked_ns`] is of CLOCK_MONOTONIC.
+    /// 1 when [`ThreadNotes::blocked_ns`] is of CLOCK_MONOTONIC.
     pub monotonic: u64,
     /// [`crate::Features::epoch`] of what is noted here; 0 when nothing is.
     pub epoch: u64,
+}
+
+/// What the kernel half keeps of a thread, in task storage.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadState {
+    /// One of [`thread`]; 64 bits, as BPF's atomics are.
+    pub tracked: u64,
+    /// While a [`ThreadFront`] is the thread's, that of the front is in its place.
+    pub notes: ThreadNotes,
+}
+
+/// As [`Front`], of a thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadFront {
+    /// Whose it is, by the address of its kernel stack, which it keeps when
+    /// execve gives it another id; 0 when nobody's.
+    pub owner: u64,
+    /// Its notes.
+    pub notes: ThreadNotes,
 }
 
 /// What [`ThreadState::tracked`] says.
@@ -280,7 +299,7 @@ const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
     assert!(size_of::<ProcessRecord>() == 8);
     assert!(size_of::<StateRecord>() == 16);
-    assert!(size_of::<ThreadState>() == 64);
+    assert!(size_of::<ThreadState>() == 64 && size_of::<ThreadFront>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.
     assert!(size_of::<ProcessEntry>().is_multiple_of(8) && size_of::<ProcessEntry>() < 4000);

@@ -11,11 +11,24 @@ use procmon_common::records::{EXECUTABLE_LEN, state, thread};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
 
 use crate::maps::{COUNTERS, EVENTS, HELD, TEMPLATE, features, lose, thread_or_new};
-use crate::offsets::{Object, address, load, peek, task_stat};
+use crate::offsets::{Object, address, config, load, peek, task_stat};
 use crate::{atomic, cgroups, events, front};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// `task_struct.flags` of the thread that runs when no other does (the same).
+const PF_IDLE: u32 = 0x2;
+
+/// Whether a task is counted by nobody: an idle one, or a kernel thread when
+/// every process is but they are not.
+#[inline(always)]
+pub fn is_left_out(task: Object) -> bool {
+    // SAFETY: a task the verifier knows.
+    let flags = unsafe { load::<u32>(task, Field::TaskFlags) };
+    flags & PF_IDLE != 0
+        || flags & PF_KTHREAD != 0 && config!(all) != 0 && config!(kernel_threads) == 0
+}
 
 /// Whether a task is a kernel thread.
 #[inline(always)]
@@ -130,11 +143,12 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
         // First: whoever finds it tracked finds it counted.
         atomic::add(&raw mut (*entry).threads, 1);
         if atomic::replace(&raw mut (*state).tracked, thread::NEW, thread::ALIVE) == thread::NEW {
-            (*state).runtime = load(task, Field::TaskRuntime);
-            (*state).run_delay = load(task, Field::TaskRunDelay);
-            (*state).met = load(task, Field::TaskArrival);
+            let notes = front::claim_notes(task).unwrap_or(&raw mut (*state).notes);
+            (*notes).runtime = load(task, Field::TaskRuntime);
+            (*notes).run_delay = load(task, Field::TaskRunDelay);
+            (*notes).met = load(task, Field::TaskArrival);
             // Last: until then a switch of the thread only takes note itself.
-            ptr::write_volatile(&raw mut (*state).epoch, features().epoch());
+            ptr::write_volatile(&raw mut (*notes).epoch, features().epoch());
         } else {
             atomic::decrement(&raw mut (*entry).threads);
         }

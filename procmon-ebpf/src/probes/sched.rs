@@ -16,8 +16,8 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::counters::wait_bucket;
-use procmon_common::records::{Tally, state, thread};
-use procmon_common::{Counter, Feature, Features, Field, ProcessEntry, ThreadState};
+use procmon_common::records::{Tally, ThreadNotes, state, thread};
+use procmon_common::{Counter, Feature, Features, Field, ProcessEntry};
 
 use crate::maps::{COUNTERS, features, thread};
 use crate::offsets::{Object, load};
@@ -33,25 +33,40 @@ const TASK_NOLOAD: u32 = 0x400;
 #[btf_tracepoint(function = "sched_switch")]
 pub fn context_switch(ctx: BtfTracePointContext) -> i32 {
     let previous: Object = ctx.arg(1);
+    // Half of all switches are from idle.
+    if process::is_left_out(previous) {
+        return 0;
+    }
     let preempted: u64 = ctx.arg(0);
     let why: u32 = ctx.arg(3);
     if why & TASK_DEAD != 0 {
         last_switch(previous);
+        front::leave_notes(previous);
         return 0;
     }
     let features = features();
     if features.has_waits()
-        && let Some(thread) = thread(previous)
+        && let Some(notes) = notes(previous)
     {
         // A preempted thread stays runnable whatever its state says.
         let why = if preempted & 1 != 0 { 0 } else { why };
-        switch(previous, thread, why, features);
+        switch(previous, notes, why, features);
     }
     0
 }
 
+/// What is noted of a thread, if it is counted.
 #[inline(always)]
-fn switch(task: Object, thread: *mut ThreadState, why: u32, features: Features) {
+fn notes(task: Object) -> Option<*mut ThreadNotes> {
+    front::notes(task).or_else(|| {
+        let thread = thread(task)?;
+        // SAFETY: a map value.
+        Some(unsafe { &raw mut (*thread).notes })
+    })
+}
+
+#[inline(always)]
+fn switch(task: Object, notes: *mut ThreadNotes, why: u32, features: Features) {
     // SAFETY: a task the verifier knows; map values.
     unsafe {
         let tgid: u32 = load(task, Field::TaskTgid);
@@ -62,20 +77,20 @@ fn switch(task: Object, thread: *mut ThreadState, why: u32, features: Features) 
                 None => return,
             },
         };
-        let stretch = settle(task, thread, tally, features);
+        let stretch = settle(task, notes, tally, features);
         if why == 0 || !features.has(Feature::OffCpu) {
-            (*thread).blocked_ns = 0;
+            (*notes).blocked_ns = 0;
             return;
         }
-        (*thread).reason = reason(why) as u64;
-        if stretch.arrival == (*thread).met {
+        (*notes).reason = reason(why) as u64;
+        if stretch.arrival == (*notes).met {
             // It was already running when it was first seen: how long, nobody
             // wrote down. This once, a clock must do.
-            (*thread).blocked_ns = bpf_ktime_get_ns();
-            (*thread).monotonic = 1;
+            (*notes).blocked_ns = bpf_ktime_get_ns();
+            (*notes).monotonic = 1;
         } else {
-            (*thread).blocked_ns = stretch.arrival.wrapping_add(stretch.ran);
-            (*thread).monotonic = 0;
+            (*notes).blocked_ns = stretch.arrival.wrapping_add(stretch.ran);
+            (*notes).monotonic = 0;
         }
     }
 }
@@ -103,11 +118,11 @@ struct Stretch {
 /// counted, which has no tally, it only takes note.
 ///
 /// # Safety
-/// `thread` and `tally` are map values, `task` a task the verifier knows.
+/// `notes` and `tally` are map values, `task` a task the verifier knows.
 #[inline(always)]
 unsafe fn settle(
     task: Object,
-    thread: *mut ThreadState,
+    notes: *mut ThreadNotes,
     tally: Option<*mut Tally>,
     features: Features,
 ) -> Stretch {
@@ -116,14 +131,14 @@ unsafe fn settle(
         let runtime: u64 = load(task, Field::TaskRuntime);
         let run_delay: u64 = load(task, Field::TaskRunDelay);
         let arrival: u64 = load(task, Field::TaskArrival);
-        let ran = runtime.wrapping_sub((*thread).runtime);
-        let waited = run_delay.wrapping_sub((*thread).run_delay);
-        (*thread).runtime = runtime;
-        (*thread).run_delay = run_delay;
-        if (*thread).epoch != features.epoch() {
-            (*thread).epoch = features.epoch();
-            (*thread).met = arrival;
-            (*thread).blocked_ns = 0;
+        let ran = runtime.wrapping_sub((*notes).runtime);
+        let waited = run_delay.wrapping_sub((*notes).run_delay);
+        (*notes).runtime = runtime;
+        (*notes).run_delay = run_delay;
+        if (*notes).epoch != features.epoch() {
+            (*notes).epoch = features.epoch();
+            (*notes).met = arrival;
+            (*notes).blocked_ns = 0;
         } else if let Some(tally) = tally {
             if features.has(Feature::RunQueue) {
                 atomic::add(&raw mut (*tally).waits[wait_bucket(waited)], 1);
@@ -131,9 +146,9 @@ unsafe fn settle(
                     count::add(tally, Counter::RunQueueWait, waited);
                 }
             }
-            let blocked_ns = (*thread).blocked_ns;
+            let blocked_ns = (*notes).blocked_ns;
             if blocked_ns != 0 && features.has(Feature::OffCpu) {
-                let back = if (*thread).monotonic == 0 {
+                let back = if (*notes).monotonic == 0 {
                     arrival
                 } else {
                     bpf_ktime_get_ns().wrapping_sub(ran)
@@ -141,7 +156,7 @@ unsafe fn settle(
                 // The clocks of two CPUs may differ a little.
                 let off = (back.wrapping_sub(blocked_ns).wrapping_sub(waited)).cast_signed();
                 if off > 0 {
-                    add_off_cpu(tally, (*thread).reason, off.cast_unsigned());
+                    add_off_cpu(tally, (*notes).reason, off.cast_unsigned());
                 }
             }
         }
@@ -200,7 +215,8 @@ fn last_switch(task: Object) {
             before = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD);
             let features = features();
             if before == thread::ALIVE && features.has_waits() {
-                settle(task, thread, Some(front::tally_of(entry)), features);
+                let notes = front::notes(task).unwrap_or(&raw mut (*thread).notes);
+                settle(task, notes, Some(front::tally_of(entry)), features);
             }
         }
         // The iterator may have met it, dead, since it died.

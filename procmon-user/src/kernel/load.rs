@@ -31,9 +31,10 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Least number of places in front of the COUNTERS map, 640 bytes each.
+/// Least number of places in front of the COUNTERS map and of task storage, 640
+/// and 64 bytes each.
 const FEWEST_PLACES: u32 = 1 << 10;
-/// Most of them: 10 MiB.
+/// Most of them: 11 MiB.
 const MOST_PLACES: u32 = 1 << 14;
 /// Default size of the ring buffer, bytes. Twice the buffer is mapped, and so
 /// resident, from the start. Ends that come faster than it is read wait in the
@@ -142,6 +143,7 @@ impl Kernel {
             .override_global(config::OOM_STATS, &offsets.oom_stats[..], true)
             .map_max_entries("COUNTERS", max_processes)
             .map_max_entries("FRONT", settings.0.front_mask + 1)
+            .map_max_entries("THREAD_FRONT", settings.0.front_mask + 1)
             .map_max_entries("EVENTS", events_buffer);
         let mut bpf = loader
             .load(OBJECT)
@@ -266,7 +268,7 @@ fn default_processes() -> u32 {
     live_tasks().saturating_mul(4).max(LEAST_PROCESSES)
 }
 
-/// Places in front of the COUNTERS map for every process: twice the tasks that
+/// Places in front of the maps for every process: twice the tasks that
 /// live now, a power of two. Who finds none is counted all the same, more slowly.
 fn places() -> u32 {
     let wanted = live_tasks().saturating_mul(2).min(MOST_PLACES);
