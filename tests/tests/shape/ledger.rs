@@ -40,11 +40,10 @@ pub fn ticks(objects: Vec<Object>) -> Vec<Tick> {
 }
 
 /// What has been compared so far.
-#[derive(Default)]
 pub struct Ledger {
     /// Everything is in groups, whoever has series of his own.
     groups: bool,
-    births: Option<Births>,
+    births: Births,
     /// When the first frame was, and the one before.
     frames: Option<[u64; 2]>,
     /// The counters that were last seen of everybody.
@@ -54,12 +53,22 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Of a run without groups.
+    pub fn of_processes(births: Births) -> Self {
+        Self {
+            groups: false,
+            births,
+            frames: None,
+            last: BTreeMap::new(),
+            grown: Values::new(),
+        }
+    }
+
     /// Of a run with groups.
     pub fn of_groups(births: Births) -> Self {
         Self {
             groups: true,
-            births: Some(births),
-            ..Self::default()
+            ..Self::of_processes(births)
         }
     }
 
@@ -68,9 +77,10 @@ impl Ledger {
     fn increment(&self, object: &Object, at_ms: u64) -> Values {
         let now = values(object, Instrument::Counter);
         let last = self.last.get(&process(object));
-        let is_older = |births: &Births| !births.is_after(object, at_ms);
         match last {
-            None if self.births.as_ref().is_some_and(is_older) => Values::new(),
+            // Of one that the task iterator does not show procmon learns by its
+            // first call: what it did before is nobody's increment.
+            None if !self.births.is_after(object, at_ms) => Values::new(),
             last => minus(&now, last),
         }
     }

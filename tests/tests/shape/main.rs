@@ -65,8 +65,9 @@ fn with_top_20_of_5000_sleeping_and_50_busy_everything_adds_up_at_every_tick() {
     crowd.wait_ready(1).unwrap();
     let (points, text) = run(&collector, &["--top", "20"], lives);
     let received = Received::of(&points);
-    let mut ledger = Ledger::default();
-    let ticks = ledger::ticks(jsonl::parse(&text).unwrap());
+    let objects = jsonl::parse(&text).unwrap();
+    let mut ledger = Ledger::of_processes(Births::of(crowd.pid(), &objects));
+    let ticks = ledger::ticks(objects);
     assert_eq!(ticks.len(), TICKS);
     for tick in &ticks {
         let own = received.processes_at(tick.at_ms);
