@@ -48,6 +48,9 @@ pub const SIGNAL_STATS: &str = "SIGNAL_STATS";
 pub const OOM_STATS: &str = "OOM_STATS";
 /// The offset of what this kernel does not have: reads as 0.
 pub const ABSENT: u32 = u32::MAX;
+/// Least number of places in each of the maps FRONT and THREAD_FRONT, 640 and 64
+/// bytes each; a power of two.
+pub const FEWEST_PLACES: u32 = 1 << 10;
 /// How many system call numbers the fallback program's table has.
 pub const SYSCALL_NUMBERS: usize = 512;
 /// In that table: fcntl, whose command must be looked at.

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, bpf_map_type};
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
 use aya_ebpf::macros::btf_map;
-use procmon_common::config::SYSCALL_NUMBERS;
+use procmon_common::config::{FEWEST_PLACES, SYSCALL_NUMBERS};
 use procmon_common::records::{Front, LeaderRecord, ThreadFront};
 use procmon_common::{Features, Loss, OomStat, ProcessEntry, ThreadState};
 
@@ -21,11 +21,11 @@ pub static COUNTERS: HashMap<u32, ProcessEntry, 65536, { BPF_F_NO_PREALLOC as us
 
 /// The tallies of most of them, by the low bits of the id.
 #[btf_map]
-pub static FRONT: Array<Front, 1024> = Array::new();
+pub static FRONT: Array<Front, { FEWEST_PLACES as usize }> = Array::new();
 
 /// The notes of most threads, by their stacks.
 #[btf_map]
-pub static THREAD_FRONT: Array<ThreadFront, 1024> = Array::new();
+pub static THREAD_FRONT: Array<ThreadFront, { FEWEST_PLACES as usize }> = Array::new();
 
 /// Exit records: final [`ProcessEntry`]s; and
 /// [`procmon_common::CgroupRecord`]s.

@@ -102,8 +102,12 @@ impl Kernel {
 
     /// The entry of a process, if it is in the map.
     pub fn entry(&self, pid: u32) -> Option<ProcessEntry> {
+        // In this order: one that ends in between has its tally in its entry.
+        let place = self.place(pid);
         let mut entry = self.counters.get(&pid, 0).ok()?.0;
-        if let Some((_, front)) = self.place(pid) {
+        if entry.state != state::EXITED
+            && let Some((_, front)) = place
+        {
             entry.tally = front.tally;
         }
         Some(entry)
@@ -146,12 +150,13 @@ impl Kernel {
 
     /// The maps and what they take.
     pub fn maps(&self) -> [MapUse; 2] {
-        let [counters, events] = self.map_fds.map(|fd| fd.and_then(memory));
+        let [counters, front, notes, events] = self.map_fds.map(|fd| fd.and_then(memory));
         [
             MapUse {
                 name: "COUNTERS",
                 limit: u64::from(self.max_processes),
-                memory: counters,
+                // With the places in front of it.
+                memory: [counters, front, notes].into_iter().sum(),
             },
             MapUse {
                 name: "EVENTS",
@@ -177,7 +182,9 @@ fn no_room(error: MapError) -> String {
 /// The descriptor of a map that the loader still holds.
 pub(super) fn descriptor(bpf: &Ebpf, name: &str) -> Option<RawFd> {
     match bpf.map(name)? {
-        Map::HashMap(map) | Map::RingBuf(map) => Some(map.fd().as_fd().as_raw_fd()),
+        Map::HashMap(map) | Map::Array(map) | Map::RingBuf(map) => {
+            Some(map.fd().as_fd().as_raw_fd())
+        }
         _ => None,
     }
 }

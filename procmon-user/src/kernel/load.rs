@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
-use procmon_common::config::{self, ABSENT};
+use procmon_common::config::{self, ABSENT, FEWEST_PLACES};
 use procmon_common::probes::PROBES;
 use procmon_common::{Config, Features, Loss, Probe};
 
@@ -31,10 +31,7 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Least number of places in front of the COUNTERS map and of task storage, 640
-/// and 64 bytes each.
-const FEWEST_PLACES: u32 = 1 << 10;
-/// Most of them: 11 MiB.
+/// Most places in front of the COUNTERS map and of task storage: 11 MiB.
 const MOST_PLACES: u32 = 1 << 14;
 /// Default size of the ring buffer, bytes. Twice the buffer is mapped, and so
 /// resident, from the start. Ends that come faster than it is read wait in the
@@ -89,7 +86,7 @@ pub struct Kernel {
     pub(super) max_processes: u32,
     pub(super) events_buffer: u32,
     pub(super) offsets: Offsets,
-    pub(super) map_fds: [Option<RawFd>; 2],
+    pub(super) map_fds: [Option<RawFd>; 4],
     pub(super) without_room_at_first: u64,
     logger: Option<EbpfLogger<&'static dyn Log>>,
     pub(super) probes: Vec<ProbeStatus>,
@@ -151,7 +148,8 @@ impl Kernel {
         let logger = EbpfLogger::init(&mut bpf)
             .inspect_err(|error| debug!("no log from the kernel programs: {error}"))
             .ok();
-        let map_fds = ["COUNTERS", "EVENTS"].map(|name| descriptor(&bpf, name));
+        let map_fds =
+            ["COUNTERS", "FRONT", "THREAD_FRONT", "EVENTS"].map(|name| descriptor(&bpf, name));
         let mut kernel = Self {
             map_fds,
             counters: take(&mut bpf, "COUNTERS")?,

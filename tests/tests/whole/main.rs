@@ -5,5 +5,6 @@ mod calls;
 mod lives;
 mod mixed;
 mod network;
+mod places;
 mod room;
 mod support;
