@@ -13,7 +13,7 @@ pub fn set_up(effort: Effort) -> Result<Work> {
         ensure!(is_there(program), "there is no {program} on PATH");
     }
     let (cgroup, folder) = place("build")?;
-    let number = effort.pick(40, 5);
+    let number = effort.pick(15, 5);
     let mut makefile = "all:".to_owned();
     for i in 0..number {
         makefile += &format!(" {i}.o");

@@ -76,7 +76,7 @@ pub fn set_up(effort: Effort) -> Result<Work> {
         "pgbench cannot fill its tables: {}",
         server.stderr()
     );
-    let number = effort.pick("4000", "400");
+    let number = effort.pick("1200", "400");
     // Reads only: what writes leave behind would slow later rounds.
     let mut portion = vec![
         "setpriv",

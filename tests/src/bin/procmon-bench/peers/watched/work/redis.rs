@@ -19,7 +19,7 @@ pub fn set_up(effort: Effort) -> Result<Work> {
     words.extend(["--save", ""]);
     let mut command = command(&cgroup, Some(&root), &words)?;
     let server = serve(command.current_dir(&folder), &port)?;
-    let number = effort.pick("50000", "5000");
+    let number = effort.pick("15000", "5000");
     let portion = [
         &program("redis-benchmark"),
         "-p",
