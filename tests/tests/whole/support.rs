@@ -8,7 +8,7 @@ use procmon_tests::{
 };
 
 /// Enough for the longest of them.
-pub const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_secs(300);
 const FILE: &str = "objects.jsonl";
 
 /// A `procmon run` that writes objects to a file.

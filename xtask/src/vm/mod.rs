@@ -58,7 +58,7 @@ pub struct Options {
     #[arg(long)]
     filter: Option<String>,
     /// Give a machine up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     timeout: u64,
     /// Add this to the kernel's command line, such as mitigations=off
     #[arg(long, value_name = "PARAMETERS", default_value = "")]
