@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use procmon_common::records::{FAILURE_SLOTS, FailureSlot, Tally, state};
-use procmon_common::{Counter, Loss, Operation};
+use procmon_common::{Counter, Loss, Operation, ProcessEntry};
 
 use crate::maps::{COUNTERS, lose};
 use crate::offsets::config;
@@ -12,15 +12,13 @@ use crate::{atomic, front};
 /// a process that is in none costs failed look-ups.
 #[inline(always)]
 pub fn current() -> Option<*mut Tally> {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let tgid = current_tgid();
     if let Some(tally) = front::tally(tgid) {
         return Some(tally);
     }
     match COUNTERS.get_ptr_mut(tgid) {
-        Some(entry) => {
-            // SAFETY: a map value.
-            unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
-        }
+        // SAFETY: a map value.
+        Some(entry) => unsafe { of_counted(entry) },
         None => {
             if config!(all) != 0 {
                 lose(Loss::UpdateWithoutProcess);
@@ -28,6 +26,22 @@ pub fn current() -> Option<*mut Tally> {
             None
         }
     }
+}
+
+/// The thread group id of the current process.
+#[inline(always)]
+fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The tally of a process that has no place in front, if it is counted.
+///
+/// # Safety
+/// `entry` is a map value.
+#[inline(always)]
+pub unsafe fn of_counted(entry: *mut ProcessEntry) -> Option<*mut Tally> {
+    // SAFETY: the caller's.
+    unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
 }
 
 /// Adds to a counter.
@@ -55,8 +69,7 @@ pub fn call(tally: *mut Tally, operation: Operation, ret: i64) -> bool {
 /// operation's failure counter has it already.
 #[inline(always)]
 fn fail(key: u64) {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let Some(entry) = COUNTERS.get_ptr_mut(tgid) else {
+    let Some(entry) = COUNTERS.get_ptr_mut(current_tgid()) else {
         return;
     };
     let mut index = 0;

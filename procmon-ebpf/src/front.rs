@@ -21,15 +21,20 @@ fn place(tgid: u32) -> Option<*mut Front> {
     FRONT.get_ptr_mut(tgid & config!(front_mask))
 }
 
+/// The same, if it is there.
+#[inline(always)]
+fn owned(tgid: u32) -> Option<*mut Front> {
+    let front = place(tgid)?;
+    // SAFETY: a map value.
+    unsafe { (ptr::read_volatile(&raw const (*front).owner) == u64::from(tgid)).then_some(front) }
+}
+
 /// The tally of a process that has a place; it is counted then.
 #[inline(always)]
 pub fn tally(tgid: u32) -> Option<*mut Tally> {
-    let front = place(tgid)?;
+    let front = owned(tgid)?;
     // SAFETY: a map value.
-    unsafe {
-        (ptr::read_volatile(&raw const (*front).owner) == u64::from(tgid))
-            .then_some(&raw mut (*front).tally)
-    }
+    Some(unsafe { &raw mut (*front).tally })
 }
 
 /// Where the hot probes add to for a process that is counted.
@@ -77,17 +82,15 @@ pub unsafe fn claim(entry: *mut ProcessEntry) {
 pub unsafe fn settle(entry: *mut ProcessEntry) {
     // SAFETY: map values, and a length that both have.
     unsafe {
-        if let Some(tally) = tally((*entry).pid) {
+        if let Some(front) = owned((*entry).pid) {
             let _ = bpf_probe_read_kernel(
                 (&raw mut (*entry).tally).cast(),
                 size_of::<Tally>() as u32,
-                tally.cast_const().cast(),
+                (&raw const (*front).tally).cast(),
             );
             // What was counted stays until another comes: a pass of the iterator
             // may be reading it.
-            if let Some(front) = place((*entry).pid) {
-                ptr::write_volatile(&raw mut (*front).owner, 0);
-            }
+            ptr::write_volatile(&raw mut (*front).owner, 0);
         }
     }
 }
@@ -104,14 +107,20 @@ fn place_of(task: Object) -> Option<(*mut ThreadFront, u64)> {
     Some((front, stack))
 }
 
+/// The same, if they are there.
+#[inline(always)]
+fn owned_by(task: Object) -> Option<*mut ThreadFront> {
+    let (front, stack) = place_of(task)?;
+    // SAFETY: a map value.
+    unsafe { (ptr::read_volatile(&raw const (*front).owner) == stack).then_some(front) }
+}
+
 /// The notes of a thread that has a place; it is counted then.
 #[inline(always)]
 pub fn notes(task: Object) -> Option<*mut ThreadNotes> {
-    let (front, stack) = place_of(task)?;
+    let front = owned_by(task)?;
     // SAFETY: a map value.
-    unsafe {
-        (ptr::read_volatile(&raw const (*front).owner) == stack).then_some(&raw mut (*front).notes)
-    }
+    Some(unsafe { &raw mut (*front).notes })
 }
 
 /// Gives a thread that begins to be counted its place, if nobody has it. Until
@@ -132,13 +141,11 @@ pub fn claim_notes(task: Object) -> Option<*mut ThreadNotes> {
 /// Makes room for another thread's notes: this one has switched for the last time.
 #[inline(always)]
 pub fn leave_notes(task: Object) {
-    if let Some((front, stack)) = place_of(task) {
+    if let Some(front) = owned_by(task) {
         // SAFETY: a map value.
         unsafe {
-            if ptr::read_volatile(&raw const (*front).owner) == stack {
-                ptr::write_volatile(&raw mut (*front).notes.epoch, 0);
-                ptr::write_volatile(&raw mut (*front).owner, 0);
-            }
+            ptr::write_volatile(&raw mut (*front).notes.epoch, 0);
+            ptr::write_volatile(&raw mut (*front).owner, 0);
         }
     }
 }

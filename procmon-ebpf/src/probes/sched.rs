@@ -17,7 +17,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::counters::wait_bucket;
 use procmon_common::records::{Tally, ThreadNotes, state, thread};
-use procmon_common::{Counter, Feature, Features, Field, ProcessEntry};
+use procmon_common::{Counter, Feature, Features, Field};
 
 use crate::maps::{COUNTERS, features, thread};
 use crate::offsets::{Object, load};
@@ -73,7 +73,7 @@ fn switch(task: Object, notes: *mut ThreadNotes, why: u32, features: Features) {
         let tally = match front::tally(tgid) {
             Some(tally) => Some(tally),
             None => match COUNTERS.get_ptr_mut(tgid) {
-                Some(entry) => counted(entry),
+                Some(entry) => count::of_counted(entry),
                 None => return,
             },
         };
@@ -93,16 +93,6 @@ fn switch(task: Object, notes: *mut ThreadNotes, why: u32, features: Features) {
             (*notes).monotonic = 0;
         }
     }
-}
-
-/// The tally of a process that has no place in front, if it is counted.
-///
-/// # Safety
-/// `entry` is a map value.
-#[inline(always)]
-unsafe fn counted(entry: *mut ProcessEntry) -> Option<*mut Tally> {
-    // SAFETY: the caller's.
-    unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
 }
 
 /// The time on a CPU that ends with a switch.
