@@ -23,6 +23,9 @@ use crate::{atomic, front, members, process};
 
 /// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
 const TASK_DEAD: u32 = 0x80;
+/// `TASK_NEW` (the same): it has not been woken for the first time, which comes
+/// after sched_process_fork (kernel_clone in kernel/fork.c).
+const TASK_NEW: u32 = 0x800;
 /// Index of RLIMIT_NOFILE (include/uapi/asm-generic/resource.h).
 const RLIMIT_NOFILE: usize = 7;
 /// Index of RLIMIT_AS (the same).
@@ -73,10 +76,16 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
         if leads {
             show_state(sequence, task);
         }
+        let state: u32 = load(task, Field::TaskState);
+        // It is in the kernel's lists, but the fork hook, whose turn it is to count
+        // it, may be at work: an entry made here would take the place of its own.
+        if state & TASK_NEW != 0 {
+            return;
+        }
         let Some(entry) = counted(task, tgid) else {
             return;
         };
-        let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
+        let dead = state & TASK_DEAD != 0;
         meet(entry, task, dead);
         if !leads {
             if !dead {

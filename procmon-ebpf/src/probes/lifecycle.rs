@@ -60,27 +60,11 @@ fn fork(parent: Object, child: Object) {
         } else {
             return;
         };
-        // A pass of the iterator may have met the child already, which is in the
-        // kernel's lists before this hook: then its thread is counted in the entry
-        // that is there, and would not be in a new one.
-        let entry = match COUNTERS.get_ptr_mut(child_tgid) {
-            Some(entry)
-                if (*entry).state == state::ACTIVE
-                    && (*entry).start_ns == load::<u64>(child, Field::TaskStart) =>
-            {
-                Some(entry)
-            }
-            _ => process::insert(child_tgid, Loss::NoRoomForProcess),
-        };
-        if let Some(entry) = entry {
+        if let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) {
             process::identify(entry, child, load(child, Field::TaskMm));
             (*entry).parent = parent_tgid;
             (*entry).since_ns = (*entry).start_ns;
             process::track(entry, child);
-            // Or met it just now, in the entry that this one replaced.
-            if (*entry).threads == 0 {
-                (*entry).threads = 1;
-            }
             if wanted == state::ACTIVE {
                 front::claim(entry);
             }
