@@ -104,6 +104,7 @@ pub fn look_again(
             let pid = process.leader.pid;
             if let Some(found) = short.get_mut(&pid)
                 && found.process.leader.start_ns == process.leader.start_ns
+                && process.is_whole()
             {
                 found.process.clone_from(process);
                 met.push(pid);

@@ -310,6 +310,9 @@ impl KernelRoad {
         let mut pass = self.kernel.pass()?;
         while let Some(process) = pass.next_process()? {
             present.insert(process.leader.pid);
+            if !process.is_whole() {
+                continue;
+            }
             if has_no_thread_left(process) {
                 threadless.push(process.clone());
                 continue;

@@ -32,6 +32,13 @@ pub struct SnapshotProcess {
 }
 
 impl SnapshotProcess {
+    /// Whether both parts are of one process. When it publishes its end while the
+    /// pass has it in hand, the kernel may give the memory of its entry to that of
+    /// a process that is born just then.
+    pub fn is_whole(&self) -> bool {
+        self.entry.pid == self.leader.pid && self.entry.start_ns == self.leader.start_ns
+    }
+
     /// Whether the leader's own totals are in its record: those of a dead one are
     /// among the dead threads'.
     pub fn shows_leader(&self) -> bool {
