@@ -43,6 +43,8 @@ struct Account {
 pub struct KernelRoad {
     kernel: Kernel,
     root: ProcRoot,
+    /// When the hooks were in place, ns of CLOCK_BOOTTIME.
+    attached_ns: u64,
     accounts: ByProcess<Box<Account>>,
     /// Exit records that came in since the last tick.
     exits: Vec<ProcessEntry>,
@@ -90,6 +92,7 @@ impl KernelRoad {
         let mut road = Self {
             kernel,
             root: root.clone(),
+            attached_ns: proc::clock::now_boot_ns(),
             accounts: ByProcess::default(),
             exits: Vec::new(),
             waited_for: selection.pids().iter().copied().collect(),
@@ -424,12 +427,16 @@ impl KernelRoad {
         }
     }
 
-    /// Whether a process that /proc lists has no entry, though it should.
+    /// Whether a process that /proc lists has no entry, though it should: one that
+    /// was born since has its own from its birth's hook, which may be at work.
     fn is_stray(&self, pid: u32, present: &Pids) -> bool {
         !present.contains(&pid)
             && self.kernel.entry(pid).is_none()
-            && read_totals(&self.root, pid, &mut ReadErrors::default())
-                .is_ok_and(|reading| !reading.facts.kernel_thread && !reading.facts.zombie)
+            && read_totals(&self.root, pid, &mut ReadErrors::default()).is_ok_and(|reading| {
+                reading.id.start_boot_ns() < self.attached_ns
+                    && !reading.facts.kernel_thread
+                    && !reading.facts.zombie
+            })
     }
 
     /// What an entry tells of a process, which ended at `exit_ns` if it did; its
