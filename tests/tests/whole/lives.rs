@@ -24,7 +24,8 @@ struct Lives {
 
 impl Lives {
     fn of(cgroup: &Cgroup, operations: &str) -> Self {
-        let recording = Recording::start(&["--all", "--interval", "1s"]);
+        // Often, so that passes meet births and ends at every stage.
+        let recording = Recording::start(&["--all", "--interval", "20ms"]);
         let victim = Victim::held_before(operations).unwrap();
         let pid = victim.pid();
         // What it has used until here is not in the cgroup's.

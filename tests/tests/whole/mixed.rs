@@ -1,6 +1,10 @@
 //! A load for a while: at every tick the live and the exited are the whole.
 
-use std::{collections::BTreeMap, fs, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use procmon_tests::{
     Program,
@@ -12,10 +16,10 @@ use procmon_tests::{
 
 use crate::support::{LIMIT, Recording, cpu, faults};
 
-/// Work of every kind for so many seconds: short lives, threads, children, sleeps, memory, system calls.
+/// Work of every kind until it is told to stop: short lives, threads, children, sleeps, memory, system calls.
 const LOAD: &str = r#"read go
 rounds=0
-while [ $SECONDS -lt "$1" ]; do
+while ! read -t 0; do
     for j in 1 2 3 4 5; do /bin/true; done
     "$0" threads=3 spin=15 open=200 map-pairs=200:8192 touch=400000
     "$0" children=3 spin=10 touch=200000 &
@@ -27,10 +31,10 @@ echo rounds $rounds"#;
 /// Processes of a round.
 const ROUND: usize = 5 + 1 + (1 + 3) + 1;
 
-/// Threads that come and go all the time for so many seconds.
+/// Threads that come and go all the time until it is told to stop.
 const THREADS: &str = r#"read go
 rounds=0
-while [ $SECONDS -lt "$1" ]; do
+while ! read -t 0; do
     "$0" threads=8 spin=4 &
     "$0" threads=8 spin=4
     wait
@@ -38,8 +42,9 @@ while [ $SECONDS -lt "$1" ]; do
 done
 echo rounds $rounds"#;
 
-/// Fewer would compare too little.
-const FEWEST_FRAMES: usize = 8;
+/// Fewer would compare too little. How many are late is the machine's affair: the load lasts until
+/// there are so many.
+const FEWEST_FRAMES: usize = 20;
 
 /// CPU time in seconds, page faults, processes.
 type Sums = [f64; 3];
@@ -110,22 +115,21 @@ fn at_every_tick_threads_that_end_meanwhile_are_in_the_kernels_totals_once() {
     hold("ending-threads", THREADS, 2, storm::load() / 2, tick);
 }
 
-/// Holds every tick of a load, of so many processes a round, to the kernel's words.
+/// Holds every tick of a load, of so many processes a round, that lasts at least so long to the
+/// kernel's words.
 fn hold(name: &str, load: &str, round: usize, lasts: Duration, tick: Duration) {
     let cgroup = need!(Cgroup::new(name, &[Controller::Cpu, Controller::Memory]));
     let victim = victim::path().unwrap().display().to_string();
-    let seconds = lasts.as_secs().to_string();
-    let mut command = cgroup.command("/bin/bash", &["-c", load, &victim, &seconds]);
+    let mut command = cgroup.command("/bin/bash", &["-c", load, &victim]);
     let mut shell = Program::start(&mut command).unwrap();
     let births = need!(Births::of(shell.pid()));
     let kernel = Kernel { cgroup, births };
     let pid = shell.pid().to_string();
     let interval = format!("{}ms", tick.as_millis());
     let recording = Recording::start(&["--pid", &pid, "--children", "--interval", &interval]);
-    let samples = sample(&kernel, &recording, &mut shell);
+    let samples = sample(&kernel, &recording, &mut shell, lasts);
     let output = shell.wait(LIMIT).unwrap();
     let frames = frames(&recording.text());
-    // How many are late is the machine's affair: an emulated one makes a third of them.
     assert!(frames.len() >= FEWEST_FRAMES, "{} frames", frames.len());
     compare(&frames, &samples);
 
@@ -135,8 +139,20 @@ fn hold(name: &str, load: &str, round: usize, lasts: Duration, tick: Duration) {
     assert_eq!(ended, 1 + rounds * round);
 }
 
-/// Asks the kernel all the time: first while the load waits, then until it has ended.
-fn sample(kernel: &Kernel, recording: &Recording, shell: &mut Program) -> Vec<Sample> {
+/// Asks the kernel all the time: first while the load waits, then until it has ended, which it is
+/// told to after so long, when there are enough frames.
+fn sample(
+    kernel: &Kernel,
+    recording: &Recording,
+    shell: &mut Program,
+    lasts: Duration,
+) -> Vec<Sample> {
+    // Each frame shows it once.
+    let shown = format!(r#""pid":{},"#, shell.pid());
+    let enough = || {
+        let text = fs::read_to_string(recording.file()).unwrap();
+        text.matches(&shown).count() >= FEWEST_FRAMES
+    };
     let mut samples = Vec::new();
     let mut take = || {
         // In this order: what is in the file was read before the word, which was read before now.
@@ -152,6 +168,12 @@ fn sample(kernel: &Kernel, recording: &Recording, shell: &mut Program) -> Vec<Sa
     };
     while take() == 0 {}
     shell.send(b"go\n").unwrap();
+    let begin = Instant::now();
+    while begin.elapsed() < lasts || !enough() {
+        assert!(begin.elapsed() < LIMIT, "too few frames");
+        take();
+    }
+    shell.send(b"stop\n").unwrap();
     while shell.is_running() {
         take();
     }
