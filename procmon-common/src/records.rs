@@ -247,6 +247,9 @@ pub struct ProcessRecord {
     pub kind: u32,
     /// Thread group id.
     pub pid: u32,
+    /// [`Counter::Execs`] before its entry was read: an execve that comes in
+    /// between shows the new program with the old number, and never the other way.
+    pub generation: u64,
 }
 
 /// A process, as the task iterator saw its leader. What could not be read is 0.
@@ -297,7 +300,7 @@ pub struct LeaderRecord {
 
 const _: () = {
     assert!(size_of::<ThreadRecord>() == 8 + 8 * ThreadStat::COUNT);
-    assert!(size_of::<ProcessRecord>() == 8);
+    assert!(size_of::<ProcessRecord>() == 16);
     assert!(size_of::<StateRecord>() == 16);
     assert!(size_of::<ThreadState>() == 64 && size_of::<ThreadFront>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));

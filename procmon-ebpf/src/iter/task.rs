@@ -92,16 +92,17 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
                 show_thread(sequence, task, tgid);
             }
         } else if let Some(record) = SCRATCH.get_ptr_mut(0) {
+            let tally = front::tally_of(entry);
             let header = ProcessRecord {
                 kind: kind::PROCESS,
                 pid: tgid,
+                generation: (*tally).counters[Counter::Execs.index()],
             };
             write(sequence, &header);
             write(
                 sequence,
                 entry.cast::<[u8; offset_of!(ProcessEntry, tally)]>(),
             );
-            let tally = front::tally_of(entry);
             write(sequence, tally.cast::<[u8; Tally::BASE]>());
             // A leader that is not dead by now is not among the dead in the entry above.
             let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;

@@ -462,6 +462,7 @@ impl KernelRoad {
         let mut observed = self.observed(&process.entry, None, Totals::default());
         observed.facts.kernel_thread = process.leader.flags & PF_KTHREAD != 0;
         observed.facts.user_id = Some(process.leader.uid);
+        observed.facts.generation = Some(process.generation);
         observed
     }
 

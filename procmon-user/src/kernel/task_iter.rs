@@ -29,6 +29,9 @@ pub struct SnapshotProcess {
     pub leader: LeaderRecord,
     /// What the probes keep of it.
     pub entry: ProcessEntry,
+    /// How many execve had been seen of it when its entry was read, or a little
+    /// before: the entry's program is that one, or a later one.
+    pub generation: u64,
 }
 
 impl SnapshotProcess {
@@ -117,6 +120,7 @@ impl Pass {
             process: SnapshotProcess {
                 leader: pod::empty_leader(),
                 entry: pod::empty_entry(),
+                generation: 0,
             },
             others: HashMap::new(),
             states: StateCounts::default(),
@@ -214,12 +218,15 @@ impl Pass {
 fn read_process(bytes: &[u8], process: &mut SnapshotProcess) -> Option<usize> {
     const LEADER: usize = size_of::<ProcessRecord>() + ProcessEntry::BASE;
     const REST: usize = LEADER + size_of::<LeaderRecord>();
+    // SAFETY: repr(C) integers.
+    let header: ProcessRecord = unsafe { pod::read(bytes) }?;
     let base = bytes.get(size_of::<ProcessRecord>()..LEADER)?;
     // SAFETY: repr(C) integers.
     let leader: LeaderRecord = unsafe { pod::read(&bytes[LEADER..]) }?;
     let end = REST + leader.rest as usize;
     let rest = bytes.get(REST..end)?;
     process.leader = leader;
+    process.generation = header.generation;
     let entry = pod::bytes_of_entry(&mut process.entry);
     let (shown_base, behind) = entry.split_at_mut(base.len());
     shown_base.copy_from_slice(base);
