@@ -17,6 +17,13 @@ pub struct Tick {
     pub live: Vec<Object>,
 }
 
+impl Tick {
+    /// Whether this process has ended since the frame before.
+    pub fn has_ended(&self, one: &Process) -> bool {
+        self.ended.iter().any(|object| process(object) == *one)
+    }
+}
+
 /// Objects by frame: first those that have ended, then the live, which have its time.
 pub fn ticks(objects: Vec<Object>) -> Vec<Tick> {
     let mut ticks: Vec<Tick> = Vec::new();
@@ -95,14 +102,19 @@ impl Ledger {
                 let process = process(object);
                 let now = values(object, Instrument::Counter);
                 let earlier = self.last.get(&process);
-                add(&mut whole, &self.increment(object, before_ms));
+                let increment = self.increment(object, before_ms);
+                add(&mut whole, &increment);
                 let Some(own) = received.process(tick.at_ms, &process) else {
                     continue;
                 };
                 agree(own, &now);
                 let own_before = received.process(before_ms, &process);
-                if !self.groups && own_before.is_some() == earlier.is_some() {
-                    add(&mut shown, &minus(&only_counters(own), own_before));
+                match (own_before, earlier) {
+                    _ if self.groups => {}
+                    (Some(_), Some(_)) => add(&mut shown, &minus(&only_counters(own), own_before)),
+                    // Series that begin with the process, or with its being seen.
+                    (None, None) => add(&mut shown, &increment),
+                    _ => {}
                 }
             }
             for object in &tick.ended {
