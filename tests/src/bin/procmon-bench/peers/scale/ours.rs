@@ -16,9 +16,12 @@ use crate::{
 const SETTLED: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(30);
-/// A tick's frame is there for a fifth of a second at most: of so many looks at
-/// the resident memory in a second, most are between ticks.
+/// A tick's frame is there for a fifth of the interval at most: of so many looks
+/// at the resident memory in one, most are between ticks.
 const LOOKS: u32 = 50;
+/// What arrives is decoded while procmon rests, which takes longer than its tick:
+/// of so many processes a second is enough for both, of more it has several.
+const A_SECOND: usize = 10_000;
 
 /// What it took, and what arrived.
 pub struct Ours {
@@ -34,14 +37,16 @@ pub struct Ours {
     pub peak_mib: f64,
 }
 
-/// `procmon run --all --interval 1s --otlp`, and these options.
+/// `procmon run --all --otlp`, and these options.
 pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> {
     let pids: HashSet<i64> = crowd.iter().copied().map(i64::from).collect();
     let ticks = effort.pick(10, 2);
+    let interval = crowd.len().div_ceil(A_SECOND);
     let arrivals = Arrivals::start()?;
     let mut command = Procmon::new("run")
         .env(Procmon::LISTEN, "")
-        .args(["--all", "--interval", "1s", "--overhead-budget", "off"])
+        .args(["--all", "--overhead-budget", "off"])
+        .args(["--interval", &format!("{interval}s")])
         .otlp(&arrivals.url(), Protocol::Http)
         .args(options)
         .command()?;
@@ -50,7 +55,7 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     let before = after(SETTLED, &arrivals, &pids, &mut procmon)?;
     let after = after(SETTLED + ticks, &arrivals, &pids, &mut procmon)?;
     let system = usage::system_part(procmon.pid())?;
-    let resident = resident(&procmon)?;
+    let resident = resident(&procmon, Duration::from_secs(interval as u64))?;
     procmon.signal(libc::SIGINT)?;
     let output = procmon.wait(END)?;
     ensure!(output.status.success(), "procmon failed: {output:?}");
@@ -73,10 +78,10 @@ pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> 
     })
 }
 
-/// What it has resident over a second, between its ticks and during one, MiB.
-fn resident(procmon: &Program) -> Result<Vec<f64>> {
+/// What it has resident over an interval, between its ticks and during one, MiB.
+fn resident(procmon: &Program, interval: Duration) -> Result<Vec<f64>> {
     let look = |_| {
-        thread::sleep(Duration::from_secs(1) / LOOKS);
+        thread::sleep(interval / LOOKS);
         interrupt::check()?;
         usage::rss_mib(procmon.pid())
     };
