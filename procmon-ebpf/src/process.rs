@@ -8,7 +8,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_log_ebpf::warn;
 use procmon_common::records::{EXECUTABLE_LEN, state, thread};
-use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat, ThreadState};
+use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat};
 
 use crate::maps::{COUNTERS, EVENTS, HELD, TEMPLATE, features, lose, thread_or_new};
 use crate::offsets::{Object, address, config, load, peek, task_stat};
@@ -132,13 +132,15 @@ pub unsafe fn executable(name: *mut [u8; EXECUTABLE_LEN], task: Object, mm: u64)
 /// # Safety
 /// `entry` is a map value, `task` a task the verifier knows.
 #[inline(always)]
-pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut ThreadState> {
-    let state = thread_or_new(task)?;
-    // SAFETY: a map value and a task the verifier knows. The fork hook and the
-    // iterator may both see a thread first: one of them wins.
+pub unsafe fn track(entry: *mut ProcessEntry, task: Object) {
+    let Some(state) = thread_or_new(task) else {
+        return;
+    };
+    // SAFETY: a map value and a task the verifier knows. A thread is met
+    // again and again, and begun once.
     unsafe {
         if ptr::read_volatile(&raw const (*state).tracked) != thread::NEW {
-            return Some(state);
+            return;
         }
         // First: whoever finds it tracked finds it counted.
         atomic::add(&raw mut (*entry).threads, 1);
@@ -153,7 +155,6 @@ pub unsafe fn track(entry: *mut ProcessEntry, task: Object) -> Option<*mut Threa
             atomic::decrement(&raw mut (*entry).threads);
         }
     }
-    Some(state)
 }
 
 /// Adds a thread's totals to those of its process's dead threads.
