@@ -1,6 +1,6 @@
 //! Outages of the collector and of procmon: every tick arrives.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, io, time::Duration};
 
 use procmon::export::otlp::{
     Signal,
@@ -15,6 +15,7 @@ use procmon_tests::{
     },
     watching::wait_until,
 };
+use tempfile::TempDir;
 
 use crate::outage::*;
 
@@ -73,14 +74,33 @@ fn procmon_killed_again_and_again_while_the_collector_answers_loses_no_tick() {
     scene.assert_all_arrived();
 }
 
+/// How large the spool is, bytes. What goes meanwhile has no size.
+fn spool_size(scene: &Outage) -> u64 {
+    let files = fs::read_dir(scene.spool()).unwrap().flatten();
+    let sizes = files.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    sizes.sum()
+}
+
+/// A copy of the spool; fails when a file goes meanwhile, since all of it was sent.
+fn copy_spool(scene: &Outage) -> io::Result<TempDir> {
+    let copy = tempfile::tempdir()?;
+    let folder = copy.path().join("spool");
+    fs::create_dir(&folder)?;
+    for entry in fs::read_dir(scene.spool())? {
+        let entry = entry?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    Ok(copy)
+}
+
 /// How many batches are in the spool, seen in a copy: procmon has its own locked.
 fn spooled(scene: &Outage) -> usize {
-    let copy = tempfile::tempdir().unwrap();
-    let folder = copy.path().join("spool");
-    fs::create_dir(&folder).unwrap();
-    for entry in fs::read_dir(scene.spool()).unwrap().flatten() {
-        fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
-    }
+    let copy = loop {
+        match copy_spool(scene) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            copied => break copied.unwrap(),
+        }
+    };
     let settings = SpoolSettings {
         state_dir: copy.path().to_owned(),
         max_size: 64 << 20,
@@ -138,9 +158,7 @@ fn what_is_left_at_the_end_is_sent_by_the_next_procmon() {
     end(procmon);
     scene.assert_all_arrived();
     // All of it: nothing is left on disk.
-    let sizes = fs::read_dir(scene.spool()).unwrap().flatten();
-    let sizes = sizes.map(|entry| entry.metadata().unwrap().len());
-    assert!(sizes.sum::<u64>() < 100);
+    assert!(spool_size(&scene) < 100);
 }
 
 #[test]
@@ -159,11 +177,7 @@ fn a_collector_that_is_exhausted_for_ever_costs_the_oldest_which_are_counted() {
         .wait_for_stderr(SOON, |text| text.contains("oldest batches are dropped"))
         .unwrap();
     scene.wait_ticks(20);
-    let size: u64 = fs::read_dir(scene.spool())
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.metadata().unwrap().len())
-        .sum();
+    let size = spool_size(&scene);
     assert!(size < 66 << 10, "{size}");
     scene.receiver.behave(Manner::Take);
     wait_answered(&procmon);
@@ -209,8 +223,7 @@ fn ten_minutes_of_200_processes_fit_in_20_mb_of_spool_and_32_mib_of_memory() {
         assert!(procmon.is_running());
         std::thread::sleep(Duration::from_millis(200));
     }
-    let files = fs::read_dir(scene.spool()).unwrap().flatten();
-    let size: u64 = files.map(|entry| entry.metadata().unwrap().len()).sum();
+    let size = spool_size(&scene);
     let away = peak(procmon.pid());
     assert!(spooled(&scene) >= 60);
     scene.receiver.start_again().unwrap();

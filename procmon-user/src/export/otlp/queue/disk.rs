@@ -15,9 +15,14 @@ use crate::export::otlp::spool::{Appended, Location, Spool};
 #[derive(Clone, Debug)]
 pub(super) struct Disk(Arc<Inner>);
 
+/// Goes with what was begun, also when nobody waits for it any more.
+type Turn = tokio::sync::Mutex<()>;
+
 #[derive(Debug)]
 struct Inner {
     spool: Mutex<Spool>,
+    /// Of who works with it on another thread.
+    turn: Arc<Turn>,
     /// How large it is, for those who must not wait for it.
     bytes: Arc<AtomicU64>,
     /// The last batch could not be written.
@@ -32,6 +37,7 @@ impl Disk {
         bytes.store(spool.bytes(), Ordering::Relaxed);
         Self(Arc::new(Inner {
             spool: Mutex::new(spool),
+            turn: Arc::default(),
             bytes: Arc::clone(bytes),
             failing: AtomicBool::new(false),
             unnoted: AtomicBool::new(false),
@@ -62,13 +68,12 @@ impl Disk {
     /// Notes that a batch is about to be sent, and reads it where its body is
     /// not at hand; `None` when it cannot be read.
     pub async fn begin(&self, location: Location, body: Option<Bytes>) -> Option<Bytes> {
-        let disk = self.clone();
-        let begun = spawn_blocking(move || {
-            let mut spool = disk.spool();
-            match (spool.begin(&location, body.is_none()), body) {
+        let begun = self.work(move |disk, spool| {
+            let read = spool.begin(&location, body.is_none());
+            match (read, body) {
                 (Ok(read), body) => body.or(read),
                 (Err(error), Some(body)) => {
-                    disk.cannot_note(&spool, &error);
+                    disk.cannot_note(spool, &error);
                     Some(body)
                 }
                 (Err(error), None) => {
@@ -78,21 +83,42 @@ impl Disk {
                 }
             }
         });
-        begun.await.ok().flatten()
+        begun.await.flatten()
     }
 
     /// Notes that a batch is settled.
     pub async fn settle(&self, location: Location) {
-        let disk = self.clone();
-        let settled = spawn_blocking(move || {
-            let mut spool = disk.spool();
+        let settled = self.work(move |disk, spool| {
             if let Err(error) = spool.settle(location.number) {
-                disk.cannot_note(&spool, &error);
+                disk.cannot_note(spool, &error);
             }
             disk.0.bytes.store(spool.bytes(), Ordering::Relaxed);
         });
         // It fails when the runtime ends: the batch is sent again then.
         let _ = settled.await;
+    }
+
+    /// Waits for what was begun and is not finished: a task that is aborted
+    /// leaves its work behind, which holds the spool.
+    pub async fn finished(&self) {
+        drop(self.0.turn.lock().await);
+    }
+
+    /// Does this on a thread that may block; `None` when the runtime ends.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &mut Spool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let disk = self.clone();
+        let done = spawn_blocking(move || {
+            let done = work(&disk, &mut disk.spool());
+            // First this: who has the turn next relies on it.
+            drop(disk);
+            drop(turn);
+            done
+        });
+        done.await.ok()
     }
 
     fn cannot_note(&self, spool: &Spool, error: &std::io::Error) {

@@ -164,8 +164,11 @@ impl Queue {
         self.shared.wake.notify_one();
         if timeout(deadline, &mut self.sender).await.is_err() {
             self.sender.abort();
-            // It lets go of the spool.
+            // Both let go of the spool: the task, and what it has begun.
             let _ = (&mut self.sender).await;
+            if let Some(disk) = &self.disk {
+                disk.finished().await;
+            }
         }
         self.shared.state().give_up()
     }

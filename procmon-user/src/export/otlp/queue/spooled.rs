@@ -206,6 +206,31 @@ async fn a_spool_that_is_full_drops_the_oldest_and_counts_each() {
     assert_eq!(taken[1..], bodies_of(200 - newest..200));
 }
 
+#[test]
+fn the_spool_is_free_after_the_end_though_its_disk_was_slow() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (queue, _tries) = queue(folder.path(), 1 << 20, []);
+        // What the sender begins to read waits behind this.
+        let (go, gone) = std::sync::mpsc::channel();
+        tokio::task::spawn_blocking(move || gone.recv());
+        queue.push(batch(0));
+        tokio::task::yield_now().await;
+        std::thread::spawn(move || {
+            std::thread::sleep(10 * SOON);
+            go.send(())
+        });
+        assert_eq!(queue.shutdown(Duration::ZERO).await.kept_batches, 1);
+        let opened = open(folder.path(), 1 << 20);
+        assert_eq!(opened.found.len(), 1);
+    });
+}
+
 #[tokio::test]
 async fn a_batch_that_cannot_be_read_is_counted_and_the_next_is_sent() {
     let folder = tempfile::tempdir().unwrap();
