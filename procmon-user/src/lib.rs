@@ -1,5 +1,5 @@
 //! procmon tells for every process on a Linux host what it takes from the
-//! machine, exactly and at a cost nobody feels, and exports it as OTLP.
+//! machine, exactly and at a cost hardly anybody feels, and exports it as OTLP.
 //!
 //! Data flows one way: `kernel` and `proc` are read by the `collector`, once a
 //! tick, into a `frame`; `analysis` derives from it, `shape` makes a view of

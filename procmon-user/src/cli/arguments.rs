@@ -66,23 +66,23 @@ pub struct Common {
     folding: Folding,
 }
 
-/// What of all processes OTLP sends.
+/// What of all processes OTLP and /metrics tell.
 #[derive(Debug, Args)]
 pub struct Folding {
-    /// OTLP: series of their own for N processes only
+    /// OTLP and /metrics: series of their own for N processes only
     ///
     /// Those that are first by CPU, memory, growth, descriptors and I/O, in turn; chosen ones
     /// before all others. The rest is one resource, `other`. 0 is no limit. The report and JSON
     /// lines show every process.
     #[arg(long, value_name = "N")]
     top: Option<Top>,
-    /// OTLP: one resource a group of processes instead of one a process
+    /// OTLP and /metrics: one resource a group of processes instead of one a process
     ///
     /// By executable, container, pod, unit, user, tree or rule. With --top those N processes
     /// have series beside their groups.
     #[arg(long, value_name = "KEY")]
     group_by: Option<GroupBy>,
-    /// OTLP: the most series, at least 100; the least important processes are folded
+    /// OTLP and /metrics: the most series, at least 100; the least important are folded
     #[arg(long, value_name = "N")]
     max_series: Option<MaxSeries>,
 }

@@ -132,8 +132,8 @@ pub const KEYS: &[Key] = &[
     .live(),
     key!(
         select.top,
-        "OTLP sends series of so many processes, those that take most; the rest is one resource, \
-         `other`."
+        "OTLP and /metrics have series of so many processes, those that take most; the rest is one \
+         resource, `other`."
     )
     .flag("--top")
     .live(),
@@ -150,14 +150,15 @@ pub const KEYS: &[Key] = &[
     .live(),
     key!(
         select.group_by,
-        "OTLP sends one resource a group of processes instead of one a process."
+        "OTLP and /metrics have one resource a group of processes instead of one a process."
     )
     .example("container")
     .flag("--group-by")
     .live(),
     key!(
         select.max_series,
-        "The most series OTLP sends; the least important processes are folded into `other`."
+        "The most series that OTLP and /metrics have; the least important processes are folded into \
+         `other`."
     )
     .example("50000")
     .flag("--max-series")

@@ -1,5 +1,5 @@
-//! The keys below `select`: what OTLP sends of all processes, and what those
-//! are called.
+//! The keys below `select`: what OTLP and /metrics tell of all processes, and
+//! what those are called.
 
 use std::fmt;
 use std::str::FromStr;

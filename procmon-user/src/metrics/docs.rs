@@ -132,9 +132,10 @@ absent, never 0.
   since they were attached; a probe that was away begins a new sum from 0. *snapshot*: read or
   computed at each tick. Gauges have no start. Every point carries the time of its tick; final
   values carry the time of the exit.
-- **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`
-  or `exec` chose. OTLP and /metrics leave out a probe's counter that is still 0 where nobody chose the process;
-  JSON lines and the report show it.
+- **Level.** *recommended*: sent for every process. *opt-in*: sent for processes that `--pid`,
+  `--match`, `--unit`, `--container` or `exec` chose, and for all with `metrics: all`. OTLP and
+  /metrics leave out a probe's counter that is still 0 where nobody chose the process; JSON lines
+  and the report show it.
 - **Switch**: the family of measurements the metric belongs to.
 - **Sums.** Counters and UpDownCounters may be summed over processes, but for those marked ¬.
 - **Groups.** A group's resource (`procmon.group.by`, `procmon.group.name`, the host) has the sums of
