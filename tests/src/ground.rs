@@ -68,9 +68,15 @@ pub fn entries(pid: u32, folder: &str) -> Result<u64> {
     Ok(fs::read_dir(format!("/proc/{pid}/{folder}"))?.count() as u64)
 }
 
-/// The threads of a process but for the leader.
-pub fn other_threads(pid: u32) -> Result<Vec<u32>> {
+/// The threads of a process.
+pub fn threads(pid: u32) -> Result<Vec<u32>> {
     let entries = fs::read_dir(format!("/proc/{pid}/task"))?;
     let tids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Ok(tids.filter(|tid| *tid != pid).collect())
+    Ok(tids.collect())
+}
+
+/// The same, but for the leader.
+pub fn other_threads(pid: u32) -> Result<Vec<u32>> {
+    let threads = threads(pid)?.into_iter();
+    Ok(threads.filter(|tid| *tid != pid).collect())
 }

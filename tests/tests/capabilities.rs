@@ -61,10 +61,7 @@ fn parse(text: &str) -> BTreeMap<String, u64> {
 /// Every thread of a process has exactly these, and can get no others.
 fn assert_keeps(pid: u32, names: &[&[&str]]) {
     let wanted = set(names);
-    let threads: Vec<String> = fs::read_dir(format!("/proc/{pid}/task"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let threads = ground::threads(pid).unwrap();
     assert!(threads.len() > 1, "{threads:?}");
     for thread in threads {
         let sets = sets(&format!("{pid}/task/{thread}"));
@@ -215,6 +212,12 @@ fn a_command_that_is_executed_has_the_capabilities_it_would_have_without_procmon
         .unwrap();
     procmon_tests::watching::wait_until("the command is nobody's", || {
         child_of(procmon.pid(), NOBODY).is_some()
+    });
+    // The thread that starts it gives up its own right after.
+    procmon_tests::watching::wait_until("all threads gave up what they had", || {
+        let threads = ground::threads(procmon.pid()).unwrap();
+        let has_none = |thread: &u32| sets(&thread.to_string())["NoNewPrivs"] == 1;
+        threads.iter().all(has_none)
     });
     assert_keeps(procmon.pid(), &[&OF_PROC, &OF_EBPF, &["KILL"]]);
     procmon.signal(libc::SIGTERM).unwrap();

@@ -10,6 +10,10 @@ use procmon_tests::{
     Victim, need,
     watching::{once, wait_asleep},
 };
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_setaffinity},
+};
 
 /// A group in a group of the test's own; both are removed when dropped.
 struct Nested {
@@ -139,12 +143,8 @@ fn the_tightest_limit_of_nested_groups_and_affinity_is_told_with_its_throttling(
     group.limit_cpu("", 100_000);
     group.limit_cpu(INNER, 90_000);
     assert_eq!(told("procmon.cpu.limit"), Some(cpus));
-    // SAFETY: a set of CPUs is an array of bits, all zeros at first.
-    unsafe {
-        let mut one: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(0, &mut one);
-        let size = size_of_val(&one);
-        assert_eq!(libc::sched_setaffinity(pid as i32, size, &raw const one), 0);
-    }
+    let mut one = CpuSet::new();
+    one.set(0);
+    sched_setaffinity(Pid::from_raw(pid as i32), &one).unwrap();
     assert_eq!(told("procmon.cpu.limit"), Some(1.0));
 }
