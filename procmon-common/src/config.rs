@@ -32,7 +32,7 @@ pub struct Config {
     /// The number of that hierarchy (`cgroup_root.hierarchy_id`).
     pub memory_hierarchy: u32,
     /// The bits of what places are found by that are the index in the maps
-    /// FRONT and THREAD_FRONT.
+    /// FRONT and THREAD_FRONT; [`ABSENT`] where nobody is to have a place.
     pub front_mask: u32,
 }
 
@@ -48,9 +48,11 @@ pub const SIGNAL_STATS: &str = "SIGNAL_STATS";
 pub const OOM_STATS: &str = "OOM_STATS";
 /// The offset of what this kernel does not have: reads as 0.
 pub const ABSENT: u32 = u32::MAX;
-/// Least number of places in each of the maps FRONT and THREAD_FRONT, 640 and 64
+/// Least number of places in each of the maps FRONT and THREAD_FRONT, 1,344 and 64
 /// bytes each; a power of two.
 pub const FEWEST_PLACES: u32 = 1 << 10;
+/// Most of them: 22 MiB.
+pub const MOST_PLACES: u32 = 1 << 14;
 /// How many system call numbers the fallback program's table has.
 pub const SYSCALL_NUMBERS: usize = 512;
 /// In that table: fcntl, whose command must be looked at.

@@ -41,53 +41,24 @@ impl FailureSlot {
     }
 }
 
-/// What the hot probes add to.
+/// All that the kernel half keeps of a process, and, once final, the exit record in
+/// the EVENTS ring buffer.
+///
+/// Most are in an array, FRONT, which is looked up in a tenth of the time that a
+/// hash takes, and where a birth need not ask for memory: the process whose id's
+/// low bits are the place's index is there from its birth until its end is told,
+/// unless another was there first. That one is in the hash COUNTERS, by its id.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Tally {
+pub struct ProcessEntry {
+    /// Thread group id in the initial PID namespace; 0 in a place that is free.
+    pub pid: u32,
+    /// One of [`state`].
+    pub state: u32,
     /// The program break as last seen; 0 when unknown.
     pub brk: u64,
     /// What the probes count.
     pub counters: [u64; Counter::COUNT],
-    /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
-    pub waits: [u64; WAIT_BUCKETS],
-}
-
-impl Tally {
-    /// How many of its bytes are in [`ProcessEntry::BASE`].
-    pub const BASE: usize = core::mem::offset_of!(Self, waits);
-    /// How many numbers it is.
-    pub const LENGTH: usize = size_of::<Self>() / 8;
-}
-
-/// A place in front of the COUNTERS map: an array is looked up in a tenth of
-/// the time that a hash takes. The process whose id's low bits are the place's
-/// index has its tally there from when it is counted until its last thread
-/// ends, unless another was there first.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Front {
-    /// Whose it is; 0 when nobody's. 64 bits, as BPF's atomics are.
-    pub owner: u64,
-    /// Its tally.
-    pub tally: Tally,
-    /// Up to whole cache lines.
-    pub pad: [u64; Front::PAD],
-}
-
-impl Front {
-    const PAD: usize = (Tally::LENGTH + 1).next_multiple_of(8) - Tally::LENGTH - 1;
-}
-
-/// All that the kernel half keeps of a process: the value of the COUNTERS map,
-/// keyed by tgid, and, once final, the exit record in the EVENTS ring buffer.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct ProcessEntry {
-    /// Thread group id in the initial PID namespace.
-    pub pid: u32,
-    /// One of [`state`].
-    pub state: u32,
     /// The leader's start, ns of CLOCK_BOOTTIME (`task_struct.start_boottime`).
     pub start_ns: u64,
     /// When counting began, ns of CLOCK_BOOTTIME; the start for a process
@@ -108,8 +79,8 @@ pub struct ProcessEntry {
     pub parent: u32,
     /// Real user id (`cred.uid`) at the last fork or exec.
     pub uid: u32,
-    /// Keeps what follows aligned.
-    pub pad: u32,
+    /// 1 if it was born under watch: all its threads are counted from their births.
+    pub born: u32,
     /// The high-water mark of resident pages at the end (`signal_struct.maxrss`).
     pub max_rss_pages: u64,
     /// The same before its present program, or before counting began: the
@@ -131,21 +102,35 @@ pub struct ProcessEntry {
     /// Sums over the threads that have switched out for the last time, and
     /// over those that were dead when counting began.
     pub dead: [u64; ThreadStat::COUNT],
-    /// What the probes add to; while a [`Front`] is the process's, that of the
-    /// front is in its place.
-    pub tally: Tally,
-    /// Failures by errno.
+    /// The run-queue histogram; its sum is [`Counter::RunQueueWait`].
+    pub waits: [u64; WAIT_BUCKETS],
+    /// Failures by errno; they are taken in order, and a free one is the end.
     pub failures: [FailureSlot; FAILURE_SLOTS],
+    /// Up to whole cache lines.
+    pub fill: [u64; ENTRY_FILL],
 }
+
+const ENTRY_FILL: usize = {
+    let numbers = 16 + OomStat::COUNT + EXECUTABLE_LEN / 8;
+    let arrays = Counter::COUNT + ThreadStat::COUNT + WAIT_BUCKETS + 2 * FAILURE_SLOTS;
+    (numbers + arrays).next_multiple_of(8) - numbers - arrays
+};
 
 impl ProcessEntry {
     /// How many bytes the iterator shows of any entry: all but the waits and
     /// the failures, which most processes have none of.
-    pub const BASE: usize = core::mem::offset_of!(Self, tally) + Tally::BASE;
+    pub const BASE: usize = core::mem::offset_of!(Self, waits);
     /// How many bytes the waits are.
     pub const WAITS: usize = size_of::<[u64; WAIT_BUCKETS]>();
     /// How many bytes the failures are.
     pub const FAILURES: usize = size_of::<[FailureSlot; FAILURE_SLOTS]>();
+
+    /// What an entry begins with as one number, as BPF's atomics are: whose it is,
+    /// and its state.
+    #[inline(always)]
+    pub const fn word(pid: u32, state: u32) -> u64 {
+        (state as u64) << 32 | pid as u64
+    }
 }
 
 /// What is noted of a thread at its switches.
@@ -170,7 +155,9 @@ pub struct ThreadNotes {
     pub epoch: u64,
 }
 
-/// What the kernel half keeps of a thread, in task storage.
+/// What the kernel half keeps of a thread in task storage, which is slow to get: of
+/// one whose process is older than the kernel half, and of one that found no
+/// [`ThreadFront`] free.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadState {
@@ -180,12 +167,13 @@ pub struct ThreadState {
     pub notes: ThreadNotes,
 }
 
-/// As [`Front`], of a thread.
+/// As a [`ProcessEntry`] in FRONT, the notes of a thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadFront {
     /// Whose it is, by the address of its kernel stack, which it keeps when
-    /// execve gives it another id; 0 when nobody's.
+    /// execve gives it another id; 0 when nobody's. A thread of a process that was
+    /// born under watch is counted in [`ProcessEntry::threads`] while it is here.
     pub owner: u64,
     /// Its notes.
     pub notes: ThreadNotes,
@@ -305,5 +293,6 @@ const _: () = {
     assert!(size_of::<ThreadState>() == 64 && size_of::<ThreadFront>() == 64);
     assert!(size_of::<LeaderRecord>().is_multiple_of(8));
     // A BPF allocator serves objects of up to 4096 bytes.
-    assert!(size_of::<ProcessEntry>().is_multiple_of(8) && size_of::<ProcessEntry>() < 4000);
+    assert!(size_of::<ProcessEntry>().is_multiple_of(64) && size_of::<ProcessEntry>() < 4000);
+    assert!(cfg!(target_endian = "little") && core::mem::offset_of!(ProcessEntry, state) == 4);
 };

@@ -35,6 +35,18 @@ pub unsafe fn swap(target: *mut u64, value: u64) -> u64 {
     unsafe { atomic_xchg::<u64, SEQUENTIAL>(target, value) }
 }
 
+/// Keeps the reads that come after it behind those before. BPF has no fence, but its
+/// atomic operations with a result are fully ordered, as the kernel's own are
+/// (Documentation/atomic_t.txt).
+///
+/// # Safety
+/// `target` points to a map value.
+#[inline(always)]
+pub unsafe fn fence(target: *mut u64) {
+    // SAFETY: the caller's; what is there stays.
+    unsafe { replace(target, u64::MAX, u64::MAX) };
+}
+
 /// Puts `value` into `*target` if `expected` is there; returns what was there.
 ///
 /// # Safety

@@ -9,50 +9,57 @@ use core::ptr;
 use procmon_common::config::ABSENT;
 use procmon_common::{CgroupIds, Field, ProcessEntry};
 
-use crate::offsets::{Object, config, peek, peek_at};
+use crate::offsets::{Object, config, load, load_at};
 
 /// Notes which groups a process is in, by its leader.
 ///
 /// # Safety
-/// `entry` is a map value.
+/// `entry` is a map value, `leader` a task the verifier knows.
 #[inline(always)]
 pub unsafe fn note(entry: *mut ProcessEntry, leader: Object) {
     if config!(cgroups) == 0 {
         return;
     }
-    // SAFETY: the caller's; all reads are by the helper.
+    // SAFETY: the caller's; what a known object points to is known.
     unsafe {
-        let set = peek::<u64>(leader, Field::TaskCgroups) as Object;
-        let ids = CgroupIds {
-            v2: id(peek::<u64>(set, Field::SetDefault) as Object),
-            memory: match config!(memory_state) {
-                ABSENT => 0,
-                offset => id(of_state(peek_at::<u64>(set, offset as usize) as Object)),
-            },
+        let set: u64 = load(leader, Field::TaskCgroups);
+        if set == 0 {
+            return;
+        }
+        let set = set as Object;
+        let group: u64 = load(set, Field::SetDefault);
+        let mut ids = CgroupIds {
+            v2: id(group as Object),
+            memory: 0,
         };
+        let memory_state = config!(memory_state);
+        if memory_state != ABSENT {
+            let state: u64 = load_at(set, memory_state as usize);
+            ids.memory = id(of_state(state as Object));
+        }
         ptr::write_volatile(&raw mut (*entry).cgroups, ids);
     }
 }
 
-/// A group's id; 0 when it cannot be read.
+/// A group's id; 0 when there is none.
 ///
 /// # Safety
-/// None beyond what the helper checks.
+/// `group` is a group the verifier knows.
 #[inline(always)]
 pub unsafe fn id(group: Object) -> u64 {
-    // SAFETY: reads by the helper.
+    // SAFETY: the caller's.
     unsafe {
-        let node = peek::<u64>(group, Field::GroupNode) as Object;
-        peek(node, Field::NodeId)
+        let node: u64 = load(group, Field::GroupNode);
+        load(node as Object, Field::NodeId)
     }
 }
 
 /// The group that a controller's state is of.
 ///
 /// # Safety
-/// As [`id`].
+/// `state` is one that the verifier knows.
 #[inline(always)]
 pub unsafe fn of_state(state: Object) -> Object {
-    // SAFETY: a read by the helper.
-    unsafe { peek::<u64>(state, Field::StateGroup) as Object }
+    // SAFETY: the caller's.
+    unsafe { load::<u64>(state, Field::StateGroup) as Object }
 }

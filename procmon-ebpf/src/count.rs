@@ -1,66 +1,51 @@
-//! The hot helper: the current process's tally, and adding to it.
+//! The hot helper: the current process's entry, and adding to it.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use procmon_common::records::{FAILURE_SLOTS, FailureSlot, Tally, state};
-use procmon_common::{Counter, Loss, Operation, ProcessEntry};
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use procmon_common::records::{FAILURE_SLOTS, FailureSlot};
+use procmon_common::{Counter, Field, Loss, Operation, ProcessEntry};
 
-use crate::maps::{COUNTERS, lose};
-use crate::offsets::config;
+use crate::maps::lose;
+use crate::offsets::{Object, config, load};
 use crate::{atomic, front};
 
-/// The tally of the current process, if it is counted. The maps are the filter:
+/// The entry of the current process, if it is counted. The maps are the filter:
 /// a process that is in none costs failed look-ups.
 #[inline(always)]
-pub fn current() -> Option<*mut Tally> {
+pub fn current() -> Option<*mut ProcessEntry> {
     let tgid = current_tgid();
-    if let Some(tally) = front::tally(tgid) {
-        return Some(tally);
+    let entry = front::active(tgid);
+    if entry.is_none() && config!(all) != 0 && front::entry(tgid).is_none() {
+        lose(Loss::UpdateWithoutProcess);
     }
-    match COUNTERS.get_ptr_mut(tgid) {
-        // SAFETY: a map value.
-        Some(entry) => unsafe { of_counted(entry) },
-        None => {
-            if config!(all) != 0 {
-                lose(Loss::UpdateWithoutProcess);
-            }
-            None
-        }
-    }
+    entry
 }
 
-/// The thread group id of the current process.
+/// The thread group id of the current process. Not by bpf_get_current_pid_tgid:
+/// where the kernel can, it puts the current task in without a call
+/// (do_misc_fixups in kernel/bpf/verifier.c).
 #[inline(always)]
 fn current_tgid() -> u32 {
-    (bpf_get_current_pid_tgid() >> 32) as u32
-}
-
-/// The tally of a process that has no place in front, if it is counted.
-///
-/// # Safety
-/// `entry` is a map value.
-#[inline(always)]
-pub unsafe fn of_counted(entry: *mut ProcessEntry) -> Option<*mut Tally> {
-    // SAFETY: the caller's.
-    unsafe { ((*entry).state == state::ACTIVE).then_some(&raw mut (*entry).tally) }
+    // SAFETY: there always is a current task, and the field is of this type.
+    unsafe { load(bpf_get_current_task_btf() as Object, Field::TaskTgid) }
 }
 
 /// Adds to a counter.
 #[inline(always)]
-pub fn add(tally: *mut Tally, counter: Counter, value: u64) {
+pub fn add(entry: *mut ProcessEntry, counter: Counter, value: u64) {
     // SAFETY: a map value, and an index below COUNT.
-    unsafe { atomic::add(&raw mut (*tally).counters[counter.index()], value) };
+    unsafe { atomic::add(&raw mut (*entry).counters[counter.index()], value) };
 }
 
 /// Counts one call of `operation` by the current process that returned `ret`;
 /// says whether it succeeded. Values in -4095..0 are errors (include/linux/err.h).
 #[inline(always)]
-pub fn call(tally: *mut Tally, operation: Operation, ret: i64) -> bool {
+pub fn call(entry: *mut ProcessEntry, operation: Operation, ret: i64) -> bool {
     if (-4095..0).contains(&ret) {
-        add(tally, operation.failed(), 1);
-        fail(FailureSlot::key(operation, -ret as u32));
+        add(entry, operation.failed(), 1);
+        fail(entry, FailureSlot::key(operation, -ret as u32));
         false
     } else {
-        add(tally, operation.succeeded(), 1);
+        add(entry, operation.succeeded(), 1);
         true
     }
 }
@@ -68,10 +53,7 @@ pub fn call(tally: *mut Tally, operation: Operation, ret: i64) -> bool {
 /// Counts a failure in its slot, or in none when all are taken: the
 /// operation's failure counter has it already.
 #[inline(always)]
-fn fail(key: u64) {
-    let Some(entry) = COUNTERS.get_ptr_mut(current_tgid()) else {
-        return;
-    };
+fn fail(entry: *mut ProcessEntry, key: u64) {
     let mut index = 0;
     while index < FAILURE_SLOTS {
         // SAFETY: a map value, and an index in bounds. A slot's key changes

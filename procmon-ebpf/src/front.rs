@@ -1,96 +1,155 @@
-//! The tallies in front of the COUNTERS map, and the notes of threads in front
-//! of task storage.
+//! The entries of processes, most of them in front of a hash, and the notes of
+//! threads in front of task storage.
 //!
 //! With the kernel's protection against speculative returns each function call
 //! costs a hook more than all it does there: a look-up in a hash takes several,
-//! one in an array none, and task storage takes half of a switch.
+//! one in an array none, and task storage takes half of a switch. And the memory
+//! of a hash's entry is asked for at each birth, with an interrupt to the CPU
+//! itself every few births (kernel/bpf/memalloc.c), which a virtual machine pays
+//! dearly for.
 
+use core::mem::offset_of;
 use core::ptr;
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use procmon_common::records::{Front, Tally, ThreadFront, ThreadNotes};
+use procmon_common::config::ABSENT;
+use procmon_common::records::{EXECUTABLE_LEN, FAILURE_SLOTS, ThreadFront, ThreadNotes, state};
 use procmon_common::{Field, ProcessEntry};
 
 use crate::atomic;
-use crate::maps::{FRONT, THREAD_FRONT};
+use crate::maps::{COUNTERS, FRONT, THREAD_FRONT};
 use crate::offsets::{Object, config, load};
 
-/// Where the tally of a process would be.
+/// Where the entry of a process would be.
 #[inline(always)]
-fn place(tgid: u32) -> Option<*mut Front> {
-    FRONT.get_ptr_mut(tgid & config!(front_mask))
+fn place(tgid: u32) -> Option<*mut ProcessEntry> {
+    FRONT.get_ptr_mut(index(tgid)?)
 }
 
-/// The same, if it is there.
+/// The index that these bits are; none where nobody is to have a place.
 #[inline(always)]
-fn owned(tgid: u32) -> Option<*mut Front> {
-    let front = place(tgid)?;
+fn index(bits: u32) -> Option<u32> {
+    let mask = config!(front_mask);
+    (mask != ABSENT).then_some(bits & mask)
+}
+
+/// What the entry begins with.
+#[inline(always)]
+fn word(entry: *mut ProcessEntry) -> *mut u64 {
+    entry.cast()
+}
+
+/// The entry of a process that has a place, if it is counted.
+#[inline(always)]
+fn counted(tgid: u32) -> Option<*mut ProcessEntry> {
+    let entry = place(tgid)?;
     // SAFETY: a map value.
-    unsafe { (ptr::read_volatile(&raw const (*front).owner) == u64::from(tgid)).then_some(front) }
+    let word = unsafe { ptr::read_volatile(word(entry)) };
+    (word == ProcessEntry::word(tgid, state::ACTIVE)).then_some(entry)
 }
 
-/// The tally of a process that has a place; it is counted then.
+/// The entry of a process that has a place, in whatever state.
 #[inline(always)]
-pub fn tally(tgid: u32) -> Option<*mut Tally> {
-    let front = owned(tgid)?;
+fn owned(tgid: u32) -> Option<*mut ProcessEntry> {
+    let entry = place(tgid)?;
     // SAFETY: a map value.
-    Some(unsafe { &raw mut (*front).tally })
+    let word = unsafe { ptr::read_volatile(word(entry)) };
+    (word != 0 && word as u32 == tgid).then_some(entry)
 }
 
-/// Where the hot probes add to for a process that is counted.
+/// The entry of a process, if it is counted.
+#[inline(always)]
+pub fn active(tgid: u32) -> Option<*mut ProcessEntry> {
+    counted(tgid).or_else(|| {
+        let behind = COUNTERS.get_ptr_mut(tgid);
+        // SAFETY: a map value.
+        behind.filter(|entry| unsafe { (**entry).state } == state::ACTIVE)
+    })
+}
+
+/// The entry of a process, in whatever state.
+#[inline(always)]
+pub fn entry(tgid: u32) -> Option<*mut ProcessEntry> {
+    owned(tgid).or_else(|| COUNTERS.get_ptr_mut(tgid))
+}
+
+/// What a process finds at its place.
+pub enum Found {
+    /// Nothing: it is its own now, an entry of zeros that is [`state::WANTED`].
+    Free(*mut ProcessEntry),
+    /// An entry of its own.
+    Own(*mut ProcessEntry),
+    /// Another process, or no place.
+    Taken,
+}
+
+/// Takes a process's place, if nobody has it.
+#[inline(always)]
+pub fn claim(tgid: u32) -> Found {
+    let Some(entry) = place(tgid) else {
+        return Found::Taken;
+    };
+    // SAFETY: a map value.
+    unsafe {
+        let ours = ProcessEntry::word(tgid, state::WANTED);
+        let before = atomic::replace(word(entry), 0, ours);
+        if before == 0 {
+            clear(entry);
+            Found::Free(entry)
+        } else if before as u32 == tgid {
+            Found::Own(entry)
+        } else {
+            Found::Taken
+        }
+    }
+}
+
+/// Takes away what is in an entry but for its first word, and for its name, which
+/// is written before anybody looks.
 ///
 /// # Safety
 /// `entry` is a map value.
 #[inline(always)]
-pub unsafe fn tally_of(entry: *mut ProcessEntry) -> *mut Tally {
-    // SAFETY: the caller's.
-    unsafe { tally((*entry).pid).unwrap_or(&raw mut (*entry).tally) }
-}
-
-/// Gives a process that begins to be counted its place, if nobody has it.
-///
-/// # Safety
-/// As [`tally_of`].
-#[inline(always)]
-pub unsafe fn claim(entry: *mut ProcessEntry) {
-    // SAFETY: the caller's; an index in bounds.
+pub unsafe fn clear(entry: *mut ProcessEntry) {
+    const NAME: usize = offset_of!(ProcessEntry, executable) / 8;
+    const BEHIND_NAME: usize = NAME + EXECUTABLE_LEN / 8;
+    const FAILURES: usize = offset_of!(ProcessEntry, failures) / 8;
+    let numbers: *mut u64 = entry.cast();
+    // SAFETY: the caller's; indexes in bounds. Volatile writes: a compiler's fill
+    // is a function, which there is none of.
     unsafe {
-        let tgid = u64::from((*entry).pid);
-        let Some(front) = place((*entry).pid) else {
-            return;
-        };
-        let before = atomic::replace(&raw mut (*front).owner, 0, tgid);
-        // Its own: of one that was forgotten, or that two hooks met at once.
-        if before != 0 && before != tgid {
-            return;
-        }
-        let numbers: *mut u64 = (&raw mut (*front).tally).cast();
-        let mut index = 0;
-        while index < Tally::LENGTH {
+        let mut index = 1;
+        while index < NAME {
             ptr::write_volatile(numbers.add(index), 0);
             index += 1;
         }
-        (*front).tally.brk = (*entry).tally.brk;
+        index = BEHIND_NAME;
+        while index < FAILURES {
+            ptr::write_volatile(numbers.add(index), 0);
+            index += 1;
+        }
+        // Few have any: what is not looked at need not come into the cache.
+        index = 0;
+        while index < FAILURE_SLOTS {
+            let slot = &raw mut (*entry).failures[index];
+            if ptr::read_volatile(&raw const (*slot).key) == 0 {
+                break;
+            }
+            ptr::write_volatile(&raw mut (*slot).key, 0);
+            ptr::write_volatile(&raw mut (*slot).count, 0);
+            index += 1;
+        }
     }
 }
 
-/// Takes the tally of a process that has ended home into its entry.
-///
-/// # Safety
-/// As [`tally_of`].
+/// Lets go of a process's entry. In a place, what was counted stays until another
+/// comes: a pass of the iterator may be reading it.
 #[inline(always)]
-pub unsafe fn settle(entry: *mut ProcessEntry) {
-    // SAFETY: map values, and a length that both have.
-    unsafe {
-        if let Some(front) = owned((*entry).pid) {
-            let _ = bpf_probe_read_kernel(
-                (&raw mut (*entry).tally).cast(),
-                size_of::<Tally>() as u32,
-                (&raw const (*front).tally).cast(),
-            );
-            // What was counted stays until another comes: a pass of the iterator
-            // may be reading it.
-            ptr::write_volatile(&raw mut (*front).owner, 0);
+pub fn leave(tgid: u32) {
+    match owned(tgid) {
+        // SAFETY: a map value.
+        Some(entry) => unsafe { ptr::write_volatile(word(entry), 0) },
+        None => {
+            let _ = COUNTERS.remove(tgid);
         }
     }
 }
@@ -100,10 +159,14 @@ pub unsafe fn settle(entry: *mut ProcessEntry) {
 fn place_of(task: Object) -> Option<(*mut ThreadFront, u64)> {
     // SAFETY: a task the verifier knows.
     let stack: u64 = unsafe { load(task, Field::TaskStack) };
+    // That of the dead has been given back.
+    if stack == 0 {
+        return None;
+    }
     // Stacks are pages apart; the golden ratio spreads them (Knuth's
     // multiplicative hashing).
     let spread = (stack >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let front = THREAD_FRONT.get_ptr_mut(spread as u32 & config!(front_mask))?;
+    let front = THREAD_FRONT.get_ptr_mut(index(spread as u32)?)?;
     Some((front, stack))
 }
 
@@ -123,16 +186,20 @@ pub fn notes(task: Object) -> Option<*mut ThreadNotes> {
     Some(unsafe { &raw mut (*front).notes })
 }
 
-/// Gives a thread that begins to be counted its place, if nobody has it. Until
-/// its notes are of an epoch, a switch of it only takes note.
+/// Gives a thread that begins to be counted its place, if no other has it: with
+/// its stack's address there it is counted. Until its notes are of an epoch, a
+/// switch of it only takes note.
 #[inline(always)]
 pub fn claim_notes(task: Object) -> Option<*mut ThreadNotes> {
     let (front, stack) = place_of(task)?;
     // SAFETY: a map value.
     unsafe {
-        if stack == 0 || atomic::replace(&raw mut (*front).owner, 0, stack) != 0 {
+        let before = atomic::replace(&raw mut (*front).owner, 0, stack);
+        // Its own: of one whose stack it was, met as it made its last switch.
+        if before != 0 && before != stack {
             return None;
         }
+        (*front).notes.epoch = 0;
         (*front).notes.blocked_ns = 0;
         Some(&raw mut (*front).notes)
     }

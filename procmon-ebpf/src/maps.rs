@@ -7,21 +7,22 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
 use aya_ebpf::macros::btf_map;
 use procmon_common::config::{FEWEST_PLACES, SYSCALL_NUMBERS};
-use procmon_common::records::{Front, LeaderRecord, ThreadFront};
+use procmon_common::records::{LeaderRecord, ThreadFront};
 use procmon_common::{Features, Loss, OomStat, ProcessEntry, ThreadState};
 
 use crate::atomic;
 use crate::offsets::Object;
 
-/// What is counted, by thread group id. A plain hash: an LRU's evictions would
-/// be silent losses. Not preallocated: pid_max is in the millions on some hosts.
+/// The entries of those who found no place in front, by thread group id. A plain
+/// hash: an LRU's evictions would be silent losses. Not preallocated: pid_max is in
+/// the millions on some hosts.
 #[btf_map]
 pub static COUNTERS: HashMap<u32, ProcessEntry, 65536, { BPF_F_NO_PREALLOC as usize }> =
     HashMap::new();
 
-/// The tallies of most of them, by the low bits of the id.
+/// The entries of all others, by the low bits of the id.
 #[btf_map]
-pub static FRONT: Array<Front, { FEWEST_PLACES as usize }> = Array::new();
+pub static FRONT: Array<ProcessEntry, { FEWEST_PLACES as usize }> = Array::new();
 
 /// The notes of most threads, by their stacks.
 #[btf_map]

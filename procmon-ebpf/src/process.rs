@@ -7,11 +7,12 @@ use aya_ebpf::helpers::generated::{
     bpf_ktime_get_boot_ns, bpf_map_update_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
 };
 use aya_log_ebpf::warn;
-use procmon_common::records::{EXECUTABLE_LEN, state, thread};
+use procmon_common::records::{EXECUTABLE_LEN, state, thread as tracked};
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat};
 
+use crate::front::Found;
 use crate::maps::{COUNTERS, EVENTS, HELD, TEMPLATE, features, lose, thread_or_new};
-use crate::offsets::{Object, address, config, load, peek, task_stat};
+use crate::offsets::{Object, address, config, load, load_behind, task_stat};
 use crate::{atomic, cgroups, events, front};
 
 /// `task_struct.flags` of a kernel thread (include/linux/sched.h).
@@ -19,6 +20,9 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// `task_struct.flags` of the thread that runs when no other does (the same).
 const PF_IDLE: u32 = 0x2;
+
+/// A task's state when it only has its last switch to do (the same).
+pub const TASK_DEAD: u32 = 0x80;
 
 /// Whether a task is counted by nobody: an idle one, or a kernel thread when
 /// every process is but they are not.
@@ -37,15 +41,31 @@ pub fn is_kernel_thread(task: Object) -> bool {
     unsafe { load::<u32>(task, Field::TaskFlags) & PF_KTHREAD != 0 }
 }
 
-/// Inserts an entry of zeros for `tgid`, over any that is there; `None` when
-/// there was no room, which counts as `otherwise`.
+/// Makes an entry of zeros for `tgid`, [`state::WANTED`], over any that is there;
+/// `None` when there was no room, which counts as `otherwise`.
 #[inline(always)]
 pub fn insert(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
+    match front::claim(tgid) {
+        Found::Free(entry) => Some(entry),
+        Found::Own(entry) => {
+            // SAFETY: a map value.
+            unsafe {
+                note_stale(entry);
+                (*entry).state = state::WANTED;
+                front::clear(entry);
+            }
+            Some(entry)
+        }
+        Found::Taken => insert_behind(tgid, otherwise),
+    }
+}
+
+/// The same in the hash.
+#[inline(always)]
+fn insert_behind(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
     if let Some(stale) = COUNTERS.get_ptr_mut(tgid) {
         // SAFETY: a map value.
-        if unsafe { (*stale).state } == state::EXITED {
-            lose(Loss::ExitRecordLost);
-        }
+        unsafe { note_stale(stale) };
     }
     let template = TEMPLATE.get_ptr(0)?;
     // SAFETY: key and value are of the map's types.
@@ -67,23 +87,41 @@ pub fn insert(tgid: u32, otherwise: Loss) -> Option<*mut ProcessEntry> {
         }
         return None;
     }
-    COUNTERS.get_ptr_mut(tgid)
+    let entry = COUNTERS.get_ptr_mut(tgid)?;
+    // SAFETY: a map value.
+    unsafe {
+        (*entry).pid = tgid;
+        (*entry).state = state::WANTED;
+    }
+    Some(entry)
 }
 
-/// Fills in who a process is, from any of its threads and the address space.
+/// An entry of the same id is there: if it is of one whose end waits to be told,
+/// that is lost.
+///
+/// # Safety
+/// `entry` is a map value.
+#[inline(always)]
+unsafe fn note_stale(entry: *mut ProcessEntry) {
+    // SAFETY: the caller's.
+    if unsafe { (*entry).state } == state::EXITED {
+        lose(Loss::ExitRecordLost);
+    }
+}
+
+/// Fills in who a process is, from any of its threads.
 ///
 /// # Safety
 /// `entry` is a map value, `task` a task the verifier knows.
 #[inline(always)]
-pub unsafe fn identify(entry: *mut ProcessEntry, task: Object, mm: u64) {
+pub unsafe fn identify(entry: *mut ProcessEntry, task: Object) {
     // SAFETY: the caller's; fields are of the types named in `Field`.
     unsafe {
         (*entry).pid = load(task, Field::TaskTgid);
-        let parent: u64 = load(task, Field::TaskParent);
-        (*entry).parent = peek(parent as Object, Field::TaskTgid);
+        (*entry).parent = load_behind(load(task, Field::TaskParent), Field::TaskTgid);
         let leader: u64 = load(task, Field::TaskLeader);
-        (*entry).start_ns = peek(leader as Object, Field::TaskStart);
-        identify_program(entry, task, mm);
+        (*entry).start_ns = load(leader as Object, Field::TaskStart);
+        note_owner(entry, task);
     }
 }
 
@@ -93,67 +131,95 @@ pub unsafe fn identify(entry: *mut ProcessEntry, task: Object, mm: u64) {
 /// # Safety
 /// As [`identify`].
 #[inline(always)]
-pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object, mm: u64) {
-    // SAFETY: the caller's; fields are of the types named in `Field`.
+pub unsafe fn identify_program(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's.
     unsafe {
-        let cred: u64 = load(task, Field::TaskCred);
-        (*entry).uid = peek(cred as Object, Field::CredUid);
-        (*front::tally_of(entry)).brk = peek(mm as Object, Field::MmBrk);
-        cgroups::note(entry, load::<u64>(task, Field::TaskLeader) as Object);
-        let signal: u64 = load(task, Field::TaskSignal);
-        (*entry).max_rss_before = peek(signal as Object, Field::SignalMaxRss);
-        executable(&raw mut (*entry).executable, task, mm);
+        note_owner(entry, task);
+        note_program(entry, task);
     }
 }
 
-/// Writes the base name of a task's program: its exe_file's directory entry,
-/// or, without address space, its comm.
+#[inline(always)]
+unsafe fn note_owner(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        (*entry).uid = load_behind(load(task, Field::TaskCred), Field::CredUid);
+        cgroups::note(entry, load::<u64>(task, Field::TaskLeader) as Object);
+        let signal: u64 = load(task, Field::TaskSignal);
+        (*entry).max_rss_before = load(signal as Object, Field::SignalMaxRss);
+    }
+}
+
+/// Notes the program's name and break of a thread that has its process's memory,
+/// or, as a kernel thread, none.
 ///
 /// # Safety
-/// `name` is in a map value, `task` a task the verifier knows.
+/// As [`identify`].
 #[inline(always)]
-pub unsafe fn executable(name: *mut [u8; EXECUTABLE_LEN], task: Object, mm: u64) {
+pub unsafe fn note_program(entry: *mut ProcessEntry, task: Object) {
+    // SAFETY: the caller's; fields are of the types named in `Field`.
+    unsafe {
+        let mm = load::<u64>(task, Field::TaskMm) as Object;
+        let mut string = 0;
+        if !mm.is_null() {
+            (*entry).brk = load(mm, Field::MmBrk);
+            let file: u64 = load(mm, Field::MmExeFile);
+            if file != 0 {
+                let dentry: u64 = load(file as Object, Field::FileDentry);
+                string = load(dentry as Object, Field::DentryName);
+            }
+        }
+        note_name(entry, task, string);
+    }
+}
+
+/// Writes the base name of a task's program: the name of its exe_file's
+/// directory entry, or, if there is none, its comm.
+///
+/// # Safety
+/// As [`identify`].
+#[inline(always)]
+pub unsafe fn note_name(entry: *mut ProcessEntry, task: Object, string: u64) {
     // SAFETY: the helpers check the addresses and keep within the length.
     unsafe {
-        if mm == 0 {
-            let _ = bpf_probe_read_kernel(name.cast(), 16, address(task, Field::TaskComm).cast());
+        let to = (&raw mut (*entry).executable).cast();
+        if string == 0 {
+            let _ = bpf_probe_read_kernel(to, 16, address(task, Field::TaskComm).cast());
         } else {
-            let file: u64 = peek(mm as Object, Field::MmExeFile);
-            let dentry: u64 = peek(file as Object, Field::FileDentry);
-            let string: u64 = peek(dentry as Object, Field::DentryName);
-            let _ =
-                bpf_probe_read_kernel_str(name.cast(), EXECUTABLE_LEN as u32, string as *const _);
+            let _ = bpf_probe_read_kernel_str(to, EXECUTABLE_LEN as u32, string as *const _);
         }
     }
 }
 
-/// Begins to count a thread: its totals so far are no news.
+/// Begins to count a thread that is not counted: its totals so far are no news.
 ///
 /// # Safety
 /// `entry` is a map value, `task` a task the verifier knows.
 #[inline(always)]
 pub unsafe fn track(entry: *mut ProcessEntry, task: Object) {
-    let Some(state) = thread_or_new(task) else {
-        return;
-    };
-    // SAFETY: a map value and a task the verifier knows. A thread is met
-    // again and again, and begun once.
+    // SAFETY: map values and a task the verifier knows.
     unsafe {
-        if ptr::read_volatile(&raw const (*state).tracked) != thread::NEW {
-            return;
-        }
         // First: whoever finds it tracked finds it counted.
         atomic::add(&raw mut (*entry).threads, 1);
-        if atomic::replace(&raw mut (*state).tracked, thread::NEW, thread::ALIVE) == thread::NEW {
-            let notes = front::claim_notes(task).unwrap_or(&raw mut (*state).notes);
-            (*notes).runtime = load(task, Field::TaskRuntime);
-            (*notes).run_delay = load(task, Field::TaskRunDelay);
-            (*notes).met = load(task, Field::TaskArrival);
-            // Last: until then a switch of the thread only takes note itself.
-            ptr::write_volatile(&raw mut (*notes).epoch, features().epoch());
-        } else {
-            atomic::decrement(&raw mut (*entry).threads);
-        }
+        let in_front = front::claim_notes(task);
+        let notes = match in_front {
+            Some(notes) if (*entry).born != 0 => notes,
+            _ => match thread_or_new(task) {
+                Some(state) => {
+                    (*state).tracked = tracked::ALIVE;
+                    in_front.unwrap_or(&raw mut (*state).notes)
+                }
+                None => {
+                    atomic::decrement(&raw mut (*entry).threads);
+                    return;
+                }
+            },
+        };
+        (*notes).runtime = load(task, Field::TaskRuntime);
+        (*notes).run_delay = load(task, Field::TaskRunDelay);
+        (*notes).met = load(task, Field::TaskArrival);
+        // Last: until then a switch of the thread only takes note itself.
+        ptr::write_volatile(&raw mut (*notes).epoch, features().epoch());
     }
 }
 
@@ -186,7 +252,7 @@ pub unsafe fn take_held(entry: *mut ProcessEntry, task: Object) {
     // SAFETY: the caller's, and map values.
     unsafe {
         let signal: u64 = load(task, Field::TaskSignal);
-        if peek::<u64>(signal as Object, Field::SignalOomMm) == 0 {
+        if load::<u64>(signal as Object, Field::SignalOomMm) == 0 {
             return;
         }
         let pid: u32 = load(task, Field::TaskPid);
@@ -198,7 +264,7 @@ pub unsafe fn take_held(entry: *mut ProcessEntry, task: Object) {
 }
 
 /// Makes an entry final and hands it over. When the ring buffer is full, the
-/// entry stays in the map, where user space looks for it.
+/// entry stays where it is, and user space looks for it.
 ///
 /// # Safety
 /// As [`track`]; the last thread of the process calls it, once.
@@ -206,26 +272,26 @@ pub unsafe fn take_held(entry: *mut ProcessEntry, task: Object) {
 pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
     // SAFETY: the caller's.
     unsafe {
-        front::settle(entry);
+        let tgid = (*entry).pid;
         let signal: u64 = load(task, Field::TaskSignal);
         let signal = signal as Object;
         (*entry).exit_ns = bpf_ktime_get_boot_ns();
         // The leader's are the process's. When another thread is the last, the
         // leader may have been freed: what is noted holds.
-        if load::<u32>(task, Field::TaskPid) == (*entry).pid {
+        if load::<u32>(task, Field::TaskPid) == tgid {
             cgroups::note(entry, task);
         }
-        (*entry).exit_code = peek(signal, Field::SignalExitCode);
-        (*entry).max_rss_pages = peek(signal, Field::SignalMaxRss);
-        if peek::<u64>(signal, Field::SignalOomMm) != 0 {
+        (*entry).exit_code = load(signal, Field::SignalExitCode);
+        (*entry).max_rss_pages = load(signal, Field::SignalMaxRss);
+        if load::<u64>(signal, Field::SignalOomMm) != 0 {
             // Marked, by whichever thread.
-            (*entry).tally.counters[Counter::OomKills.index()] = 1;
+            (*entry).counters[Counter::OomKills.index()] = 1;
         }
-        (*entry).prev_utime = peek(signal, Field::SignalPrevUtime);
-        (*entry).prev_stime = peek(signal, Field::SignalPrevStime);
+        (*entry).prev_utime = load(signal, Field::SignalPrevUtime);
+        (*entry).prev_stime = load(signal, Field::SignalPrevStime);
         (*entry).state = state::EXITED;
         if EVENTS.output(&*entry, events::for_an_end()) == Ok(()) {
-            let _ = COUNTERS.remove((*entry).pid);
+            front::leave(tgid);
         } else {
             lose(Loss::ExitRecordDeferred);
         }

@@ -6,24 +6,22 @@
 //! it drops what the call wrote and calls again for the same task: everything
 //! here may happen twice.
 
-use core::mem::offset_of;
-
 use aya_ebpf::bindings::seq_file;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_seq_write};
 use procmon_common::records::{
-    LeaderRecord, ProcessRecord, StateRecord, Tally, ThreadRecord, kind, state, thread as tracked,
+    LeaderRecord, ProcessRecord, StateRecord, ThreadRecord, kind, state, thread as tracked,
 };
 use procmon_common::{Counter, Field, Loss, ProcessEntry, ThreadStat};
 
-use crate::maps::{COUNTERS, SCRATCH, thread};
+use crate::front::Found;
+use crate::maps::{COUNTERS, SCRATCH, thread, thread_or_new};
 use crate::offsets::{
     Object, address, config, load, load_at, load_behind, peek, peek_at, signal_stat, task_stat,
 };
+use crate::process::TASK_DEAD;
 use crate::{atomic, front, members, process};
 
-/// `TASK_DEAD` (include/linux/sched.h): it only has its last switch to do.
-const TASK_DEAD: u32 = 0x80;
-/// `TASK_NEW` (the same): it has not been woken for the first time, which comes
+/// `TASK_NEW` (include/linux/sched.h): it has not been woken for the first time, which comes
 /// after sched_process_fork (kernel_clone in kernel/fork.c).
 const TASK_NEW: u32 = 0x800;
 /// Index of RLIMIT_NOFILE (include/uapi/asm-generic/resource.h).
@@ -92,24 +90,19 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
                 show_thread(sequence, task, tgid);
             }
         } else if let Some(record) = SCRATCH.get_ptr_mut(0) {
-            let tally = front::tally_of(entry);
             let header = ProcessRecord {
                 kind: kind::PROCESS,
                 pid: tgid,
-                generation: (*tally).counters[Counter::Execs.index()],
+                generation: (*entry).counters[Counter::Execs.index()],
             };
             write(sequence, &header);
-            write(
-                sequence,
-                entry.cast::<[u8; offset_of!(ProcessEntry, tally)]>(),
-            );
-            write(sequence, tally.cast::<[u8; Tally::BASE]>());
+            write(sequence, entry.cast::<[u8; ProcessEntry::BASE]>());
             // A leader that is not dead by now is not among the dead in the entry above.
             let dead = load::<u32>(task, Field::TaskState) & TASK_DEAD != 0;
             describe(record, task, tgid, dead);
             // The failures after their sums, so that none is missing from them.
             let fails = (*entry).failures[0].key != 0;
-            let waits = fails || (*tally).counters[Counter::RunQueueWait.index()] != 0;
+            let waits = fails || (*entry).counters[Counter::RunQueueWait.index()] != 0;
             (*record).rest = match (fails, waits) {
                 (true, _) => (ProcessEntry::WAITS + ProcessEntry::FAILURES) as u32,
                 (false, true) => ProcessEntry::WAITS as u32,
@@ -117,7 +110,7 @@ unsafe fn show(sequence: *mut seq_file, task: Object) {
             };
             write(sequence, record);
             if waits {
-                write(sequence, &raw const (*tally).waits);
+                write(sequence, &raw const (*entry).waits);
             }
             if fails {
                 write(sequence, &raw const (*entry).failures);
@@ -152,7 +145,7 @@ unsafe fn show_state(sequence: *mut seq_file, task: Object) {
 unsafe fn counted(task: Object, tgid: u32) -> Option<*mut ProcessEntry> {
     // SAFETY: the caller's, and map values.
     unsafe {
-        let entry = match COUNTERS.get_ptr_mut(tgid) {
+        let entry = match front::entry(tgid) {
             Some(entry) => entry,
             None => {
                 let absent = config!(all) == 0
@@ -161,33 +154,39 @@ unsafe fn counted(task: Object, tgid: u32) -> Option<*mut ProcessEntry> {
                 if absent {
                     return None;
                 }
-                let entry = process::insert(tgid, Loss::NoRoomAtSnapshot)?;
-                (*entry).state = state::WANTED;
-                entry
+                process::insert(tgid, Loss::NoRoomAtSnapshot)?
             }
         };
         match (*entry).state {
             state::ACTIVE => Some(entry),
-            state::WANTED => {
-                begin(entry, task);
-                Some(entry)
-            }
+            state::WANTED => Some(begin(entry, task, tgid)),
             _ => None,
         }
     }
 }
 
 /// Begins to count a process that is older than the attach: what signal_struct
-/// keeps of its dead threads is where its totals start.
+/// keeps of its dead threads is where its totals start. Its entry, from now on.
 ///
 /// # Safety
-/// As [`show`]; `entry` is a map value.
+/// As [`show`]; `asked` is a map value.
 #[inline(always)]
-unsafe fn begin(entry: *mut ProcessEntry, task: Object) {
+unsafe fn begin(asked: *mut ProcessEntry, task: Object, tgid: u32) -> *mut ProcessEntry {
     // SAFETY: the caller's; indexes in bounds.
     unsafe {
-        let holder = members::holder(task);
-        process::identify(entry, task, peek(holder, Field::TaskMm));
+        let mut entry = asked;
+        // User space asks in the hash.
+        if let Found::Free(place) = front::claim(tgid) {
+            let _ = COUNTERS.remove(tgid);
+            entry = place;
+        }
+        process::identify(entry, task);
+        // Behind any pointer: who has the memory need not be the task.
+        let mm = peek::<u64>(members::holder(task), Field::TaskMm) as Object;
+        (*entry).brk = peek(mm, Field::MmBrk);
+        let file = peek::<u64>(mm, Field::MmExeFile) as Object;
+        let dentry = peek::<u64>(file, Field::FileDentry) as Object;
+        process::note_name(entry, task, peek(dentry, Field::DentryName));
         (*entry).since_ns = bpf_ktime_get_boot_ns();
         let signal: u64 = load(task, Field::TaskSignal);
         let mut index = 0;
@@ -195,8 +194,8 @@ unsafe fn begin(entry: *mut ProcessEntry, task: Object) {
             (*entry).dead[index] = signal_stat(signal as Object, index);
             index += 1;
         }
-        front::claim(entry);
         (*entry).state = state::ACTIVE;
+        entry
     }
 }
 
@@ -210,15 +209,41 @@ unsafe fn meet(entry: *mut ProcessEntry, task: Object, dead: bool) {
     // SAFETY: the caller's, and map values.
     unsafe {
         if !dead {
-            if thread(task).is_none() {
+            if !is_counted(entry, task) {
                 process::track(entry, task);
             }
-        } else if let Some(thread) = crate::maps::thread_or_new(task)
+        } else if (*entry).born == 0
+            && let Some(thread) = thread_or_new(task)
             && atomic::replace(&raw mut (*thread).tracked, tracked::NEW, tracked::DEAD)
                 == tracked::NEW
         {
             process::bury(entry, task);
         }
+    }
+}
+
+/// Whether a thread that was alive when it was met needs not be counted any more.
+///
+/// Those of a process that was born under watch are counted from their births, but
+/// for the workers of io_uring, whose births no hook sees (create_io_thread in
+/// kernel/fork.c).
+///
+/// # Safety
+/// As [`show`]; `entry` is a map value.
+#[inline(always)]
+unsafe fn is_counted(entry: *mut ProcessEntry, task: Object) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        if (*entry).born == 0 {
+            return thread(task).is_some();
+        }
+        if front::notes(task).is_some() || thread(task).is_some() {
+            return true;
+        }
+        // It may have left its place just now, at its last switch: then it is dead,
+        // which it was before it left.
+        atomic::fence(&raw mut (*entry).threads);
+        load::<u32>(task, Field::TaskState) & TASK_DEAD != 0
     }
 }
 

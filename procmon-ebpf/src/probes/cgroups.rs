@@ -12,9 +12,9 @@ use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::cgroups::{CGROUP_NAME_LEN, change, tree};
 use procmon_common::{CgroupRecord, Field, Loss};
 
-use crate::maps::{COUNTERS, EVENTS, lose};
+use crate::maps::{EVENTS, lose};
 use crate::offsets::{Object, config, load, peek};
-use crate::{cgroups, events};
+use crate::{cgroups, events, front};
 
 /// cgroup_mkdir(cgrp, path).
 #[btf_tracepoint(function = "cgroup_mkdir")]
@@ -44,7 +44,7 @@ pub fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
     let task: Object = ctx.arg(2);
     // SAFETY: a task the verifier knows, and its map value.
     unsafe {
-        if let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskPid))
+        if let Some(entry) = front::entry(load::<u32>(task, Field::TaskPid))
             && (*entry).start_ns == load::<u64>(task, Field::TaskStart)
         {
             cgroups::note(entry, task);

@@ -5,8 +5,7 @@
 
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
-use procmon_common::records::Tally;
-use procmon_common::{Field, Operation};
+use procmon_common::{Field, Operation, ProcessEntry};
 
 use super::syscall::{exit, registers, result};
 use crate::count;
@@ -42,19 +41,19 @@ exits! {
 /// syscalls:sys_exit_fcntl.
 #[tracepoint]
 pub fn exit_fcntl(ctx: TracePointContext) -> u32 {
-    if let Some(tally) = count::current() {
-        fcntl(tally, registers(), result(&ctx));
+    if let Some(entry) = count::current() {
+        fcntl(entry, registers(), result(&ctx));
     }
     0
 }
 
 /// Counts an fcntl(fd, command, ...) that duplicates a descriptor.
 #[inline(always)]
-pub fn fcntl(tally: *mut Tally, registers: Object, ret: i64) {
+pub fn fcntl(entry: *mut ProcessEntry, registers: Object, ret: i64) {
     // SAFETY: pt_regs the verifier knows. The command is an unsigned int: the
     // register's upper half is not part of it.
     let command = unsafe { load::<u64>(registers, Field::Argument2) } & 0xffff_ffff;
     if command == F_DUPFD || command == F_DUPFD_CLOEXEC {
-        count::call(tally, Operation::Dup, ret);
+        count::call(entry, Operation::Dup, ret);
     }
 }

@@ -11,11 +11,10 @@ use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::{btf_tracepoint, tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
-use procmon_common::counters::WAIT_BUCKETS;
-use procmon_common::records::{FAILURE_SLOTS, FailureSlot, state};
-use procmon_common::{Counter, Field, Loss, OomStat, ProcessEntry};
+use procmon_common::records::state;
+use procmon_common::{Counter, Field, Loss, OomStat};
 
-use crate::maps::{COUNTERS, HELD};
+use crate::maps::HELD;
 use crate::offsets::{Object, config, load, oom_stat};
 use crate::{count, front, process};
 
@@ -32,7 +31,7 @@ fn fork(parent: Object, child: Object) {
     unsafe {
         let parent_tgid: u32 = load(parent, Field::TaskTgid);
         let child_tgid: u32 = load(child, Field::TaskTgid);
-        let family = COUNTERS.get_ptr_mut(parent_tgid);
+        let family = front::entry(parent_tgid);
         if parent_tgid == child_tgid {
             if let Some(entry) = family {
                 process::track(entry, child);
@@ -42,7 +41,7 @@ fn fork(parent: Object, child: Object) {
         let parent_state = match family {
             Some(entry) => {
                 if (*entry).state == state::ACTIVE {
-                    count::add(front::tally_of(entry), Counter::Forks, 1);
+                    count::add(entry, Counter::Forks, 1);
                 }
                 (*entry).state
             }
@@ -60,16 +59,16 @@ fn fork(parent: Object, child: Object) {
         } else {
             return;
         };
-        if let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) {
-            process::identify(entry, child, load(child, Field::TaskMm));
-            (*entry).parent = parent_tgid;
-            (*entry).since_ns = (*entry).start_ns;
-            process::track(entry, child);
-            if wanted == state::ACTIVE {
-                front::claim(entry);
-            }
-            (*entry).state = wanted;
-        }
+        let Some(entry) = process::insert(child_tgid, Loss::NoRoomForProcess) else {
+            return;
+        };
+        (*entry).born = 1;
+        process::identify(entry, child);
+        (*entry).parent = parent_tgid;
+        (*entry).since_ns = (*entry).start_ns;
+        process::note_program(entry, child);
+        process::track(entry, child);
+        (*entry).state = wanted;
     }
 }
 
@@ -79,14 +78,18 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let task: Object = ctx.arg(0);
     // SAFETY: a task the verifier knows, and its map value.
     unsafe {
-        if let Some(entry) = COUNTERS.get_ptr_mut(load::<u32>(task, Field::TaskTgid)) {
-            if (*entry).state == state::PENDING {
-                restart(entry);
-            }
-            process::identify_program(entry, task, load(task, Field::TaskMm));
-            count::add(front::tally_of(entry), Counter::Execs, 1);
-            (*entry).exec_ns = bpf_ktime_get_boot_ns();
+        let Some(entry) = front::entry(load(task, Field::TaskTgid)) else {
+            return 0;
+        };
+        let now = bpf_ktime_get_boot_ns();
+        process::identify_program(entry, task);
+        if (*entry).state == state::PENDING {
+            // `procmon exec`: what came before the program does not count.
+            (*entry).since_ns = now;
+            (*entry).state = state::ACTIVE;
         }
+        count::add(entry, Counter::Execs, 1);
+        (*entry).exec_ns = now;
     }
     0
 }
@@ -107,11 +110,9 @@ pub fn oom_kill(ctx: TracePointContext) -> u32 {
         held[index] = unsafe { oom_stat(ctx.as_ptr().cast(), index) };
         index += 1;
     }
-    match COUNTERS.get_ptr_mut(victim) {
+    match front::entry(victim) {
         Some(entry) => {
-            // SAFETY: a map value.
-            let tally = unsafe { front::tally_of(entry) };
-            count::add(tally, Counter::OomKills, 1);
+            count::add(entry, Counter::OomKills, 1);
             // SAFETY: a map value.
             unsafe {
                 (*entry).held = held;
@@ -123,21 +124,4 @@ pub fn oom_kill(ctx: TracePointContext) -> u32 {
         }
     }
     0
-}
-
-/// `procmon exec`: what came before the program does not count.
-///
-/// # Safety
-/// `entry` is a map value; its process has one thread, which is here.
-#[inline(always)]
-unsafe fn restart(entry: *mut ProcessEntry) {
-    // SAFETY: the caller's.
-    unsafe {
-        (*entry).tally.counters = [0; Counter::COUNT];
-        (*entry).failures = [FailureSlot { key: 0, count: 0 }; FAILURE_SLOTS];
-        (*entry).tally.waits = [0; WAIT_BUCKETS];
-        front::claim(entry);
-        (*entry).since_ns = bpf_ktime_get_boot_ns();
-        (*entry).state = state::ACTIVE;
-    }
 }

@@ -6,8 +6,7 @@
 
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
-use procmon_common::records::Tally;
-use procmon_common::{Counter, Feature, Field, Operation};
+use procmon_common::{Counter, Feature, Field, Operation, ProcessEntry};
 
 use super::syscall::{registers, result};
 use crate::maps::features;
@@ -20,8 +19,8 @@ const MREMAP_DONTUNMAP: u64 = 4;
 /// syscalls:sys_exit_mmap.
 #[tracepoint]
 pub fn exit_mmap(ctx: TracePointContext) -> u32 {
-    if let Some(tally) = count::current() {
-        mmap(tally, registers, result(&ctx));
+    if let Some(entry) = count::current() {
+        mmap(entry, registers, result(&ctx));
     }
     0
 }
@@ -29,8 +28,8 @@ pub fn exit_mmap(ctx: TracePointContext) -> u32 {
 /// syscalls:sys_exit_munmap.
 #[tracepoint]
 pub fn exit_munmap(ctx: TracePointContext) -> u32 {
-    if let Some(tally) = count::current() {
-        munmap(tally, registers, result(&ctx));
+    if let Some(entry) = count::current() {
+        munmap(entry, registers, result(&ctx));
     }
     0
 }
@@ -38,8 +37,8 @@ pub fn exit_munmap(ctx: TracePointContext) -> u32 {
 /// syscalls:sys_exit_mremap.
 #[tracepoint]
 pub fn exit_mremap(ctx: TracePointContext) -> u32 {
-    if let Some(tally) = count::current() {
-        mremap(tally, registers, result(&ctx));
+    if let Some(entry) = count::current() {
+        mremap(entry, registers, result(&ctx));
     }
     0
 }
@@ -47,8 +46,8 @@ pub fn exit_mremap(ctx: TracePointContext) -> u32 {
 /// syscalls:sys_exit_brk.
 #[tracepoint]
 pub fn exit_brk(ctx: TracePointContext) -> u32 {
-    if let Some(tally) = count::current() {
-        brk(tally, result(&ctx));
+    if let Some(entry) = count::current() {
+        brk(entry, result(&ctx));
     }
     0
 }
@@ -56,30 +55,30 @@ pub fn exit_brk(ctx: TracePointContext) -> u32 {
 /// Counts an mmap(addr, length, ...). Here and below the registers are got only
 /// for a call that succeeded, while its bytes are counted: it takes two helpers.
 #[inline(always)]
-pub fn mmap(tally: *mut Tally, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(tally, Operation::Mmap, ret) && counts_bytes() {
+pub fn mmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
+    if count::call(entry, Operation::Mmap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
-        count::add(tally, Counter::MappedBytes, pages(length));
+        count::add(entry, Counter::MappedBytes, pages(length));
     }
 }
 
 /// Counts a munmap(addr, length).
 #[inline(always)]
-pub fn munmap(tally: *mut Tally, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(tally, Operation::Munmap, ret) && counts_bytes() {
+pub fn munmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
+    if count::call(entry, Operation::Munmap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let length = unsafe { load(registers, Field::Argument2) };
-        count::add(tally, Counter::UnmappedBytes, pages(length));
+        count::add(entry, Counter::UnmappedBytes, pages(length));
     }
 }
 
 /// Counts an mremap(old, old_size, new_size, flags).
 #[inline(always)]
-pub fn mremap(tally: *mut Tally, registers: impl FnOnce() -> Object, ret: i64) {
-    if count::call(tally, Operation::Mremap, ret) && counts_bytes() {
+pub fn mremap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
+    if count::call(entry, Operation::Mremap, ret) && counts_bytes() {
         let registers = registers();
         // SAFETY: pt_regs the verifier knows.
         let (old, new, flags): (u64, u64, u64) = unsafe {
@@ -94,19 +93,19 @@ pub fn mremap(tally: *mut Tally, registers: impl FnOnce() -> Object, ret: i64) {
         } else {
             pages(old)
         };
-        change(tally, old, pages(new));
+        change(entry, old, pages(new));
     }
 }
 
 /// Counts a brk. It has no error return: a refused one gives the old break.
 #[inline(always)]
-pub fn brk(tally: *mut Tally, ret: i64) {
-    count::add(tally, Operation::Brk.succeeded(), 1);
+pub fn brk(entry: *mut ProcessEntry, ret: i64) {
+    count::add(entry, Operation::Brk.succeeded(), 1);
     // Exchanged, so that the changes add up to the truth whichever thread's
     // exit comes first. SAFETY: a map value.
-    let old = unsafe { atomic::swap(&raw mut (*tally).brk, ret as u64) };
+    let old = unsafe { atomic::swap(&raw mut (*entry).brk, ret as u64) };
     if old != 0 && counts_bytes() {
-        change(tally, pages(old), pages(ret as u64));
+        change(entry, pages(old), pages(ret as u64));
     }
 }
 
@@ -116,11 +115,11 @@ fn counts_bytes() -> bool {
 }
 
 #[inline(always)]
-fn change(tally: *mut Tally, old: u64, new: u64) {
+fn change(entry: *mut ProcessEntry, old: u64, new: u64) {
     if new > old {
-        count::add(tally, Counter::MappedBytes, new - old);
+        count::add(entry, Counter::MappedBytes, new - old);
     } else if old > new {
-        count::add(tally, Counter::UnmappedBytes, old - new);
+        count::add(entry, Counter::UnmappedBytes, old - new);
     }
 }
 

@@ -119,13 +119,13 @@ fn transfer(sock: Object, ret: i32, direction: Direction) {
     if family != AF_INET && family != AF_INET6 {
         return;
     }
-    let Some(tally) = count::current() else {
+    let Some(entry) = count::current() else {
         return;
     };
-    count::add(tally, direction.bytes, ret as u64);
+    count::add(entry, direction.bytes, ret as u64);
     match protocol {
-        IPPROTO_TCP | IPPROTO_MPTCP => count::add(tally, direction.tcp, 1),
-        IPPROTO_UDP | IPPROTO_UDPLITE => count::add(tally, direction.udp, 1),
+        IPPROTO_TCP | IPPROTO_MPTCP => count::add(entry, direction.tcp, 1),
+        IPPROTO_UDP | IPPROTO_UDPLITE => count::add(entry, direction.udp, 1),
         _ => {}
     }
 }

@@ -16,17 +16,17 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use procmon_common::counters::wait_bucket;
-use procmon_common::records::{Tally, ThreadNotes, state, thread};
-use procmon_common::{Counter, Feature, Features, Field};
+use procmon_common::records::{ThreadNotes, state, thread};
+use procmon_common::{Counter, Feature, Features, Field, ProcessEntry};
 
-use crate::maps::{COUNTERS, features, thread};
+use crate::maps::{features, thread};
 use crate::offsets::{Object, load};
+use crate::process::TASK_DEAD;
 use crate::{atomic, count, front, process};
 
 // prev_state bits, include/linux/sched.h.
 const TASK_UNINTERRUPTIBLE: u32 = 0x02;
 const TASK_STOPPED_OR_TRACED: u32 = 0x04 | 0x08;
-const TASK_DEAD: u32 = 0x80;
 const TASK_NOLOAD: u32 = 0x400;
 
 /// sched_switch(preempt, prev, next, prev_state).
@@ -70,14 +70,7 @@ fn switch(task: Object, notes: *mut ThreadNotes, why: u32, features: Features) {
     // SAFETY: a task the verifier knows; map values.
     unsafe {
         let tgid: u32 = load(task, Field::TaskTgid);
-        let tally = match front::tally(tgid) {
-            Some(tally) => Some(tally),
-            None => match COUNTERS.get_ptr_mut(tgid) {
-                Some(entry) => count::of_counted(entry),
-                None => return,
-            },
-        };
-        let stretch = settle(task, notes, tally, features);
+        let stretch = settle(task, notes, front::active(tgid), features);
         if why == 0 || !features.has(Feature::OffCpu) {
             (*notes).blocked_ns = 0;
             return;
@@ -105,15 +98,15 @@ struct Stretch {
 
 /// Books what passed since the thread's last switch; of a thread of which
 /// nothing is noted yet, or nothing of this epoch, and of a process that is not
-/// counted, which has no tally, it only takes note.
+/// counted, which has no entry, it only takes note.
 ///
 /// # Safety
-/// `notes` and `tally` are map values, `task` a task the verifier knows.
+/// `notes` and `entry` are map values, `task` a task the verifier knows.
 #[inline(always)]
 unsafe fn settle(
     task: Object,
     notes: *mut ThreadNotes,
-    tally: Option<*mut Tally>,
+    entry: Option<*mut ProcessEntry>,
     features: Features,
 ) -> Stretch {
     // SAFETY: the caller's; the bucket is in bounds.
@@ -129,11 +122,11 @@ unsafe fn settle(
             (*notes).epoch = features.epoch();
             (*notes).met = arrival;
             (*notes).blocked_ns = 0;
-        } else if let Some(tally) = tally {
+        } else if let Some(entry) = entry {
             if features.has(Feature::RunQueue) {
-                atomic::add(&raw mut (*tally).waits[wait_bucket(waited)], 1);
+                atomic::add(&raw mut (*entry).waits[wait_bucket(waited)], 1);
                 if waited != 0 {
-                    count::add(tally, Counter::RunQueueWait, waited);
+                    count::add(entry, Counter::RunQueueWait, waited);
                 }
             }
             let blocked_ns = (*notes).blocked_ns;
@@ -146,7 +139,7 @@ unsafe fn settle(
                 // The clocks of two CPUs may differ a little.
                 let off = (back.wrapping_sub(blocked_ns).wrapping_sub(waited)).cast_signed();
                 if off > 0 {
-                    add_off_cpu(tally, (*notes).reason, off.cast_unsigned());
+                    add_off_cpu(entry, (*notes).reason, off.cast_unsigned());
                 }
             }
         }
@@ -156,15 +149,15 @@ unsafe fn settle(
 
 /// Adds to the counter of the reason.
 #[inline(always)]
-fn add_off_cpu(tally: *mut Tally, reason: u64, off: u64) {
+fn add_off_cpu(entry: *mut ProcessEntry, reason: u64, off: u64) {
     match reason {
         r if r == Counter::OffCpuUninterruptible as u64 => {
-            count::add(tally, Counter::OffCpuUninterruptible, off);
+            count::add(entry, Counter::OffCpuUninterruptible, off);
         }
         r if r == Counter::OffCpuStopped as u64 => {
-            count::add(tally, Counter::OffCpuStopped, off);
+            count::add(entry, Counter::OffCpuStopped, off);
         }
-        _ => count::add(tally, Counter::OffCpuSleep, off),
+        _ => count::add(entry, Counter::OffCpuSleep, off),
     }
 }
 
@@ -188,26 +181,33 @@ fn last_switch(task: Object) {
     // SAFETY: a task the verifier knows; map values.
     unsafe {
         let tgid: u32 = load(task, Field::TaskTgid);
-        let Some(entry) = COUNTERS.get_ptr_mut(tgid) else {
+        let Some(entry) = front::entry(tgid) else {
             return;
         };
         match (*entry).state {
             state::ACTIVE => {}
             // execve failed in a child of `procmon exec`.
             state::PENDING => {
-                let _ = COUNTERS.remove(tgid);
+                front::leave(tgid);
                 return;
             }
             _ => return,
         }
-        let mut before = thread::NEW;
-        if let Some(thread) = thread(task) {
-            before = atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD);
-            let features = features();
-            if before == thread::ALIVE && features.has_waits() {
-                let notes = front::notes(task).unwrap_or(&raw mut (*thread).notes);
-                settle(task, notes, Some(front::tally_of(entry)), features);
-            }
+        let mut notes = front::notes(task);
+        let before = if (*entry).born != 0 && notes.is_some() {
+            thread::ALIVE
+        } else if let Some(thread) = thread(task) {
+            notes = notes.or(Some(&raw mut (*thread).notes));
+            atomic::replace(&raw mut (*thread).tracked, thread::ALIVE, thread::DEAD)
+        } else {
+            thread::NEW
+        };
+        let features = features();
+        if before == thread::ALIVE
+            && features.has_waits()
+            && let Some(notes) = notes
+        {
+            settle(task, notes, Some(entry), features);
         }
         // The iterator may have met it, dead, since it died.
         if before != thread::DEAD {

@@ -6,8 +6,7 @@ use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use procmon_common::config::{SYSCALL_FCNTL, SYSCALL_NUMBERS};
-use procmon_common::records::Tally;
-use procmon_common::{Field, Operation};
+use procmon_common::{Field, Operation, ProcessEntry};
 
 use crate::maps::SYSCALLS;
 use crate::offsets::{Object, load};
@@ -33,8 +32,8 @@ pub fn registers() -> Object {
 /// Counts a call of `operation` in a process that is counted.
 #[inline(always)]
 pub fn exit(ctx: &TracePointContext, operation: Operation) -> u32 {
-    if let Some(tally) = count::current() {
-        count::call(tally, operation, result(ctx));
+    if let Some(entry) = count::current() {
+        count::call(entry, operation, result(ctx));
     }
     0
 }
@@ -54,8 +53,8 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
     if call == 0 {
         return 0;
     }
-    if let Some(tally) = count::current() {
-        dispatch(tally, call, registers, ret);
+    if let Some(entry) = count::current() {
+        dispatch(entry, call, registers, ret);
     }
     0
 }
@@ -71,23 +70,23 @@ fn number(registers: Object) -> u64 {
 }
 
 #[inline(always)]
-fn dispatch(tally: *mut Tally, call: u32, registers: Object, ret: i64) {
+fn dispatch(entry: *mut ProcessEntry, call: u32, registers: Object, ret: i64) {
     if call == SYSCALL_FCNTL {
-        probes::files::fcntl(tally, registers, ret);
+        probes::files::fcntl(entry, registers, ret);
         return;
     }
     match call - 1 {
-        0 => probes::memory::mmap(tally, || registers, ret),
-        1 => probes::memory::munmap(tally, || registers, ret),
-        2 => probes::memory::mremap(tally, || registers, ret),
-        3 => probes::memory::brk(tally, ret),
+        0 => probes::memory::mmap(entry, || registers, ret),
+        1 => probes::memory::munmap(entry, || registers, ret),
+        2 => probes::memory::mremap(entry, || registers, ret),
+        3 => probes::memory::brk(entry, ret),
         index => {
             // A loop would make the operation a variable; the call below wants
             // a constant, so that its counters are.
             macro_rules! each {
                 ($($operation:ident)+) => {
                     $(if index == Operation::$operation as u32 {
-                        count::call(tally, Operation::$operation, ret);
+                        count::call(entry, Operation::$operation, ret);
                     })+
                 };
             }

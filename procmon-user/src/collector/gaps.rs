@@ -98,9 +98,9 @@ impl Before {
             counters: feature
                 .counters()
                 .iter()
-                .map(|counter| (*counter, entry.tally.counters[counter.index()]))
+                .map(|counter| (*counter, entry.counters[counter.index()]))
                 .collect(),
-            waits: (feature == Feature::RunQueue).then_some(entry.tally.waits),
+            waits: (feature == Feature::RunQueue).then_some(entry.waits),
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
 
         let mut entry = empty_entry();
         entry.state = state::ACTIVE;
-        entry.tally.counters[Counter::OffCpuSleep.index()] = 60;
+        entry.counters[Counter::OffCpuSleep.index()] = 60;
         gaps.end(Feature::OffCpu, 80, std::iter::once((ID, &entry)));
         assert_eq!(shown(&gaps, None), (Some(80), 40));
         assert_eq!(shown(&gaps, Some(90)), (Some(80), 40));
@@ -171,8 +171,8 @@ mod tests {
     fn the_histogram_begins_anew_with_its_sum() {
         let mut gaps = Gaps::default();
         let mut entry = empty_entry();
-        entry.tally.waits[3] = 2;
-        entry.tally.counters[Counter::RunQueueWait.index()] = 30;
+        entry.waits[3] = 2;
+        entry.counters[Counter::RunQueueWait.index()] = 30;
         gaps.begin(Feature::RunQueue, 1);
         gaps.end(Feature::RunQueue, 2, std::iter::once((ID, &entry)));
         let mut probes = fixture::probes(&[(Counter::RunQueueWait, 50)]);

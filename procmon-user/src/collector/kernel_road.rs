@@ -451,7 +451,7 @@ impl KernelRoad {
             parent_pid: (entry.parent != 0).then_some(entry.parent),
             user_id: Some(entry.uid),
             cgroups: (entry.cgroups != CgroupIds::default()).then_some(entry.cgroups),
-            generation: Some(entry.tally.counters[Counter::Execs.index()]),
+            generation: Some(entry.counters[Counter::Execs.index()]),
             ..Facts::default()
         };
         observed

@@ -1,16 +1,16 @@
-//! The COUNTERS map seen from user space: whom to count, what was lost.
+//! The maps of entries seen from user space: whom to count, what was lost.
 
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::Ebpf;
 use aya::maps::{Array, Map, MapData, MapError};
-use procmon_common::records::{Front, state};
+use procmon_common::records::state;
 use procmon_common::{Loss, ProcessEntry};
 
 use super::error::KernelError;
 use super::fdinfo;
 use super::load::Kernel;
-use super::pod::{Entry, Place, empty_entry, empty_front};
+use super::pod::{Entry, empty_entry};
 
 /// What the kernel half has lost so far, by [`Loss`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub struct MapUse {
 impl Kernel {
     /// Asks for a process: it is counted from the next snapshot on.
     pub fn want(&mut self, pid: u32) -> Result<(), KernelError> {
+        if self.entry(pid).is_some() {
+            return Ok(());
+        }
         let mut entry = empty_entry();
         entry.pid = pid;
         entry.state = state::WANTED;
@@ -88,29 +91,26 @@ impl Kernel {
     pub fn forget(&mut self, pid: u32) {
         // Gone already is what was wanted.
         let _ = self.counters.remove(&pid);
-        if let Some((index, _)) = self.place(pid) {
-            let _ = self.front.set(index, Place(empty_front()), 0);
+        if self.in_front(pid).is_some() {
+            let _ = self.front.set(self.place(pid), Entry(empty_entry()), 0);
         }
     }
 
-    /// A process's place in front of the map, if it has one.
-    fn place(&self, pid: u32) -> Option<(u32, Front)> {
-        let index = pid & (self.front.len() - 1);
-        let Place(front) = self.front.get(&index, 0).ok()?;
-        (front.owner == u64::from(pid)).then_some((index, front))
+    /// Where a process's entry would be in front.
+    fn place(&self, pid: u32) -> u32 {
+        pid & (self.front.len() - 1)
     }
 
-    /// The entry of a process, if it is in the map.
+    /// The entry of a process that has a place in front.
+    fn in_front(&self, pid: u32) -> Option<ProcessEntry> {
+        let Entry(entry) = self.front.get(&self.place(pid), 0).ok()?;
+        (entry.pid == pid && entry.state != 0).then_some(entry)
+    }
+
+    /// The entry of a process, if there is one.
     pub fn entry(&self, pid: u32) -> Option<ProcessEntry> {
-        // In this order: one that ends in between has its tally in its entry.
-        let place = self.place(pid);
-        let mut entry = self.counters.get(&pid, 0).ok()?.0;
-        if entry.state != state::EXITED
-            && let Some((_, front)) = place
-        {
-            entry.tally = front.tally;
-        }
-        Some(entry)
+        let behind = || self.counters.get(&pid, 0).ok().map(|Entry(entry)| entry);
+        self.in_front(pid).or_else(behind)
     }
 
     /// What was lost so far.
@@ -135,13 +135,17 @@ impl Kernel {
 
     /// Takes the exit records that found the ring buffer full.
     pub fn take_deferred(&mut self) -> Vec<ProcessEntry> {
-        let pids: Vec<u32> = self.counters.keys().filter_map(Result::ok).collect();
         let mut taken = Vec::new();
+        let pids: Vec<u32> = self.counters.keys().filter_map(Result::ok).collect();
         for pid in pids {
-            if let Some(entry) = self.entry(pid)
-                && entry.state == state::EXITED
-            {
+            if let Some(entry) = ended(self.counters.get(&pid, 0)) {
                 let _ = self.counters.remove(&pid);
+                taken.push(entry);
+            }
+        }
+        for place in 0..self.front.len() {
+            if let Some(entry) = ended(self.front.get(&place, 0)) {
+                let _ = self.front.set(place, Entry(empty_entry()), 0);
                 taken.push(entry);
             }
         }
@@ -155,7 +159,7 @@ impl Kernel {
             MapUse {
                 name: "COUNTERS",
                 limit: u64::from(self.max_processes),
-                // With the places in front of it.
+                // With those in front of it.
                 memory: [counters, front, notes].into_iter().sum(),
             },
             MapUse {
@@ -165,6 +169,12 @@ impl Kernel {
             },
         ]
     }
+}
+
+/// What was read, if it is an entry that is final.
+fn ended(read: Result<Entry, MapError>) -> Option<ProcessEntry> {
+    let Entry(entry) = read.ok()?;
+    (entry.state == state::EXITED).then_some(entry)
 }
 
 /// What an insert that failed says.

@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader, include_bytes_aligned};
 use aya_log::EbpfLogger;
 use log::{Log, debug};
-use procmon_common::config::{self, ABSENT, FEWEST_PLACES};
+use procmon_common::config::{self, ABSENT, FEWEST_PLACES, MOST_PLACES};
 use procmon_common::probes::PROBES;
 use procmon_common::{Config, Features, Loss, Probe};
 
@@ -17,7 +17,7 @@ use super::btf::Btf;
 use super::counters::descriptor;
 use super::error::KernelError;
 use super::offsets::Offsets;
-use super::pod::{Entry, Place, Settings};
+use super::pod::{Entry, Settings};
 use super::prerequisites::{BTF_PATH, Prerequisites};
 use super::probe::{ProbeStatus, summary};
 use super::programs::Programs;
@@ -31,8 +31,6 @@ pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pro
 
 /// Least number of processes the COUNTERS map has room for.
 const LEAST_PROCESSES: u32 = 65_536;
-/// Most places in front of the COUNTERS map and of task storage: 11 MiB.
-const MOST_PLACES: u32 = 1 << 14;
 /// Default size of the ring buffer, bytes. Twice the buffer is mapped, and so
 /// resident, from the start. Ends that come faster than it is read wait in the
 /// map for the tick.
@@ -80,7 +78,7 @@ pub struct Sizes {
 pub struct Kernel {
     pub(super) bpf: Ebpf,
     pub(super) counters: HashMap<MapData, u32, Entry>,
-    pub(super) front: Array<MapData, Place>,
+    pub(super) front: Array<MapData, Entry>,
     pub(super) losses: Array<MapData, u64>,
     pub(super) events: RingBuf<MapData>,
     pub(super) max_processes: u32,
@@ -127,7 +125,7 @@ impl Kernel {
             .max_processes
             .unwrap_or_else(default_processes);
         let events_buffer = options.sizes.events_buffer.unwrap_or(EVENTS_BUFFER);
-        let settings = Settings(settings(&options, &offsets, events_buffer));
+        let settings = Settings(settings(&options, &offsets, max_processes, events_buffer));
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&aya_btf))
@@ -139,8 +137,8 @@ impl Kernel {
             .override_global(config::SIGNAL_STATS, &offsets.signal_stats[..], true)
             .override_global(config::OOM_STATS, &offsets.oom_stats[..], true)
             .map_max_entries("COUNTERS", max_processes)
-            .map_max_entries("FRONT", settings.0.front_mask + 1)
-            .map_max_entries("THREAD_FRONT", settings.0.front_mask + 1)
+            .map_max_entries("FRONT", places(settings.0.front_mask))
+            .map_max_entries("THREAD_FRONT", places(settings.0.front_mask))
             .map_max_entries("EVENTS", events_buffer);
         let mut bpf = loader
             .load(OBJECT)
@@ -222,7 +220,12 @@ impl Kernel {
     }
 }
 
-fn settings(options: &Options, offsets: &Offsets, events_buffer: u32) -> Config {
+fn settings(
+    options: &Options,
+    offsets: &Offsets,
+    max_processes: u32,
+    events_buffer: u32,
+) -> Config {
     let all = matches!(options.scope, Scope::All { .. });
     // SAFETY: sysconf(3) and getpid(2) cannot fail here.
     let (page, pid) = unsafe { (libc::sysconf(libc::_SC_PAGESIZE), libc::getpid()) };
@@ -249,7 +252,7 @@ fn settings(options: &Options, offsets: &Offsets, events_buffer: u32) -> Config 
         cgroups: u32::from(offsets.cgroups.is_ok()),
         memory_state: memory_hierarchy.map_or(ABSENT, |_| offsets.memory_state),
         memory_hierarchy: memory_hierarchy.unwrap_or(0),
-        front_mask: if all { places() } else { FEWEST_PLACES } - 1,
+        front_mask: front_mask(all, max_processes),
     }
 }
 
@@ -266,11 +269,29 @@ fn default_processes() -> u32 {
     live_tasks().saturating_mul(4).max(LEAST_PROCESSES)
 }
 
-/// Places in front of the maps for every process: twice the tasks that
-/// live now, a power of two. Who finds none is counted all the same, more slowly.
-fn places() -> u32 {
-    let wanted = live_tasks().saturating_mul(2).min(MOST_PLACES);
-    wanted.max(FEWEST_PLACES).next_power_of_two()
+/// The bits of the places in front of the maps; of every process, twice the tasks
+/// that live now. Who finds none is counted all the same, more slowly. They are no
+/// more than there is to be room for processes; where that is for few, there are none.
+fn front_mask(all: bool, max_processes: u32) -> u32 {
+    let wanted = if all {
+        live_tasks().saturating_mul(2).min(MOST_PLACES)
+    } else {
+        0
+    };
+    let places = wanted.max(FEWEST_PLACES).next_power_of_two();
+    let most = max_processes.checked_ilog2().map_or(0, |bits| 1 << bits);
+    if most < FEWEST_PLACES {
+        return ABSENT;
+    }
+    places.min(most) - 1
+}
+
+/// How many places a mask is of; a map has one at least.
+fn places(mask: u32) -> u32 {
+    match mask {
+        ABSENT => 1,
+        mask => mask + 1,
+    }
 }
 
 /// Threads of the host.

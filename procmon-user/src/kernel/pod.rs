@@ -1,17 +1,12 @@
 //! The records of procmon-common as aya's plain old data.
 
-use procmon_common::records::{Front, LeaderRecord};
+use procmon_common::records::LeaderRecord;
 use procmon_common::{Config, ProcessEntry};
 
-/// A COUNTERS value.
+/// A value of FRONT and of COUNTERS.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Entry(pub ProcessEntry);
-
-/// A FRONT value.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub struct Place(pub Front);
 
 /// The programs' settings.
 #[derive(Clone, Copy)]
@@ -22,18 +17,10 @@ pub struct Settings(pub Config);
 // procmon-common); every bit pattern is valid.
 unsafe impl aya::Pod for Entry {}
 // SAFETY: as above.
-unsafe impl aya::Pod for Place {}
-// SAFETY: as above.
 unsafe impl aya::Pod for Settings {}
 
-/// An entry of zeros.
+/// An entry of zeros, which is nobody's.
 pub fn empty_entry() -> ProcessEntry {
-    // SAFETY: all integers; zeros are valid.
-    unsafe { std::mem::zeroed() }
-}
-
-/// A place that is nobody's.
-pub fn empty_front() -> Front {
     // SAFETY: all integers; zeros are valid.
     unsafe { std::mem::zeroed() }
 }

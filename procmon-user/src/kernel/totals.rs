@@ -161,11 +161,11 @@ impl Kernel {
         failures.sort_unstable();
         ProbeCounters {
             since_unix_ns: 0,
-            counters: entry.tally.counters,
+            counters: entry.counters,
             failures,
             waits: Histogram {
-                buckets: entry.tally.waits,
-                sum_ns: entry.tally.counters[procmon_common::Counter::RunQueueWait.index()],
+                buckets: entry.waits,
+                sum_ns: entry.counters[procmon_common::Counter::RunQueueWait.index()],
             },
             features: array::from_fn(|feature| {
                 let asked = self.programs.has_feature(Feature::ALL[feature]);
