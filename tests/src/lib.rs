@@ -18,6 +18,7 @@ pub mod http;
 pub mod jsonl;
 pub mod loaded;
 pub mod nested;
+pub mod next_pid;
 pub mod payload;
 pub mod point;
 pub mod procmon;

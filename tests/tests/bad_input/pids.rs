@@ -1,12 +1,10 @@
 //! Whom to watch: processes that are missing, ending, ended, or the kernel's.
 
-use std::{
-    fs,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Child, Command, Stdio};
 
 use procmon_tests::{
-    Procmon, Program, Victim,
+    Procmon, Program, Victim, ground,
+    next_pid::{self, LAST_PID},
     program::SOON,
     skip,
     strace::{file_key, memory_key},
@@ -51,11 +49,7 @@ fn a_thread_id_names_the_process_it_belongs_to() {
     threads
         .wait_for_stdout(SOON, |text| text.lines().count() == 2)
         .unwrap();
-    let task = fs::read_dir(format!("/proc/{}/task", threads.pid())).unwrap();
-    let tid = task
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().parse::<u32>())
-        .find_map(|tid| tid.ok().filter(|tid| *tid != threads.pid()))
-        .unwrap();
+    let tid = ground::other_threads(threads.pid()).unwrap()[0];
     let said = format!("{tid} is a thread of process {}", threads.pid());
     assert_refused(&watch(&[tid], "1s"), 2, &[&said]);
 }
@@ -244,29 +238,9 @@ fn clone_with(run: &Procmon, more: &[&str]) -> Procmon {
     Procmon::new(subcommand).args(arguments).args(more)
 }
 
-const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
-
-/// Starts `cat` with this pid, if others do not take it first.
-fn start_as(pid: u32) -> Option<Child> {
-    for _ in 0..50 {
-        fs::write(LAST_PID, (pid - 1).to_string()).ok()?;
-        let mut child = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        if child.id() == pid {
-            return Some(child);
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    None
-}
-
 #[test]
 fn a_reused_pid_is_a_new_process() {
-    if fs::metadata(LAST_PID).is_err() {
+    if !next_pid::can_be_chosen() {
         skip!("no {LAST_PID}: a pid cannot be used again at will");
     }
     for road in ROADS {
@@ -284,14 +258,14 @@ fn a_reused_pid_is_a_new_process() {
         wait_objects(&procmon, 2);
         first.kill().unwrap();
         first.wait().unwrap();
-        let Some(mut second) = start_as(pid) else {
+        let cat = || Program::start(&mut Command::new("cat")).unwrap();
+        let Some(second) = next_pid::start_as(pid, cat, Program::pid) else {
             skip!("pid {pid} was taken by others each time");
         };
         let seen = wait_objects(&procmon, 2).len();
         wait_objects(&procmon, seen + 4);
         let objects = objects(&procmon.stdout());
-        second.kill().unwrap();
-        second.wait().unwrap();
+        drop(second);
         let own = of(&objects, pid);
         assert!(own.last().unwrap().has_exited(), "{road:?} {own:?}");
         for object in &own {

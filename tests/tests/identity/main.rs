@@ -6,4 +6,5 @@ mod exec;
 mod leader;
 mod older;
 mod support;
+mod workers;
 mod zombies;

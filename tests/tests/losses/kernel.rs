@@ -2,11 +2,16 @@
 
 use std::fs;
 
-use procmon_tests::{Victim, jsonl::Object, need, skip, watching::*};
+use procmon_tests::{
+    Victim,
+    jsonl::Object,
+    need,
+    next_pid::{self, LAST_PID},
+    skip,
+    watching::*,
+};
 
 use crate::scene::{Scene, lost};
-
-const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
 #[test]
 fn a_full_map_is_counted_exported_in_the_report_and_shown_by_doctor() {
@@ -82,7 +87,7 @@ fn a_full_ring_buffer_is_counted_exported_in_the_report_and_shown_by_doctor_and_
 
 #[test]
 fn ends_that_a_full_ring_buffer_has_lost_for_good_are_counted_one_by_one() {
-    if fs::metadata(LAST_PID).is_err() {
+    if !next_pid::can_be_chosen() {
         skip!("no {LAST_PID}: a pid cannot be used again at will");
     }
     let then = "fork=20 print-ready wait fork=20 print-ready wait";

@@ -14,6 +14,7 @@ mod memory;
 mod ops;
 mod raw;
 mod state;
+mod uring;
 
 use std::{env, ffi::OsString, process::ExitCode};
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::CString, ffi::OsString, os::unix::ffi::OsStringExt as _, sync::Barrier};
 
-use crate::{calls, control, family, holdings, load, raw, state::State};
+use crate::{calls, control, family, holdings, load, raw, state::State, uring};
 
 /// What was written after the `=`.
 pub struct Arguments {
@@ -84,6 +84,7 @@ fn kinds() -> impl Iterator<Item = &'static Kind> {
         .chain(control::KINDS)
         .chain(family::KINDS)
         .chain(holdings::KINDS)
+        .chain(uring::KINDS)
 }
 
 /// The table as text.
