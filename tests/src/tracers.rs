@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use aya::programs::loaded_programs;
+use aya::programs::{ProgramInfo, loaded_programs};
 
 /// How long to wait for other tracers to end; a detached one takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +26,27 @@ pub fn loaded() -> Result<BTreeSet<u32>> {
         }
     }
     Ok(found)
+}
+
+/// How long these have run since they were loaded, as far as the kernel was told to time them
+/// (bpf(2), BPF_ENABLE_STATS), but for those of these names: the kernel keeps 15 bytes of one.
+pub fn run_time(ids: &BTreeSet<u32>, without: &[&str]) -> Duration {
+    let kept = |name: &str| name.bytes().take(15).collect::<Vec<u8>>();
+    let without: Vec<Vec<u8>> = without.iter().copied().map(kept).collect();
+    of(ids)
+        .filter(|program| !without.iter().any(|name| name == program.name()))
+        .map(|program| program.run_time())
+        .sum()
+}
+
+/// How often these have run since they were loaded, as far as the kernel was told to count it.
+pub fn runs(ids: &BTreeSet<u32>) -> u64 {
+    of(ids).map(|program| program.run_count()).sum()
+}
+
+fn of(ids: &BTreeSet<u32>) -> impl Iterator<Item = ProgramInfo> {
+    let programs = loaded_programs().filter_map(Result::ok);
+    programs.filter(|program| ids.contains(&program.id()))
 }
 
 /// Waits until none is loaded; says whether that came to be. A procmon that has ended goes on

@@ -1,7 +1,10 @@
 //! Measuring while nobody else traces: another tracer's hooks would be in the
 //! base, and procmon's beside them would seem to be free.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::Result;
 use procmon_tests::tracers;
@@ -18,6 +21,18 @@ pub fn was_disturbed() -> bool {
 /// Another tracer was there.
 pub fn note_disturbance() {
     DISTURBED.store(true, Ordering::Relaxed);
+}
+
+/// Loads with `load`; with the ids of the programs that came with it. If others
+/// were there, what is measured is beside them.
+pub fn load<T>(load: impl FnOnce() -> Result<T>) -> Result<(T, BTreeSet<u32>)> {
+    let before = tracers::loaded()?;
+    let loaded = load()?;
+    let ours = tracers::loaded()?.difference(&before).copied().collect();
+    if !before.is_empty() {
+        note_disturbance();
+    }
+    Ok((loaded, ours))
 }
 
 /// Attaches with `attach`, measures with `measure`, detaches; again if another

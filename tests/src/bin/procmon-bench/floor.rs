@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    programs::{BtfTracePoint, TracePoint},
+    programs::{BtfTracePoint, TracePoint, tp_btf::BtfTracePointLink, trace_point::TracePointLink},
 };
 use procmon::kernel::OBJECT;
 use procmon_common::probes::{Hook, PROBES};
@@ -16,6 +16,8 @@ const SWITCHES: [(&str, &str); 2] = [
     ("bench_wakeup", "sched_wakeup"),
 ];
 const CALL: &str = "bench_call";
+/// The category of their tracepoints.
+const SYSCALLS: &str = "syscalls";
 
 /// A clock read at every switch and every wakeup, until it is dropped.
 pub fn switches() -> Result<Ebpf> {
@@ -35,53 +37,110 @@ pub fn calls(calls: &[&str]) -> Result<Ebpf> {
     let program: &mut TracePoint = bpf.program_mut(CALL).context(CALL)?.try_into()?;
     program.load()?;
     for call in calls {
-        program.attach("syscalls", &format!("sys_exit_{call}"))?;
+        program.attach(SYSCALLS, &exit_of(call))?;
     }
     Ok(bpf)
 }
 
-/// An empty program on every hook of procmon, until it is dropped.
-///
-/// # Errors
-/// Where the kernel lacks a tracepoint for which procmon takes another road.
-pub fn hooks() -> Result<Ebpf> {
-    let btf = Btf::from_sys_fs()?;
-    let mut bpf = object(&btf)?;
-    for probe in PROBES {
-        match probe.hook {
-            Hook::BtfTracepoint(tracepoint) | Hook::BtfTracepointOr { tracepoint, .. } => {
-                let name = format!("empty_{tracepoint}");
-                let program = bpf.program_mut(&name).context(name)?;
-                let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(tracepoint, &btf)?;
-                program.attach()?;
-            }
-            Hook::Tracepoint(category, name) => hang(&mut bpf, category, name)?,
-            Hook::SyscallExit(calls) => {
-                for call in calls.iter().copied().filter(|call| has_exit(call)) {
-                    hang(&mut bpf, "syscalls", &format!("sys_exit_{call}"))?;
+/// Empty programs for every hook of procmon, to be hung there.
+pub struct Empty(Ebpf);
+
+/// A hook.
+#[derive(PartialEq, Eq)]
+pub enum Place {
+    /// By name, with a program of its own.
+    Btf(&'static str),
+    /// By category and name.
+    Tracepoint(&'static str, String),
+}
+
+impl Place {
+    /// Whether it is at the end of a system call.
+    pub fn is_call(&self) -> bool {
+        matches!(self, Self::Tracepoint(SYSCALLS, _))
+    }
+}
+
+/// A program on a hook, until this is dropped.
+pub enum Hung {
+    /// On one that is found by BTF.
+    Btf(#[expect(dead_code, reason = "for its drop")] BtfTracePointLink),
+    /// On any other.
+    Tracepoint(#[expect(dead_code, reason = "for its drop")] TracePointLink),
+}
+
+impl Empty {
+    /// Loads them, with where they can hang.
+    ///
+    /// # Errors
+    /// Where the kernel lacks a tracepoint for which procmon takes another road.
+    pub fn load() -> Result<(Self, Vec<Place>)> {
+        let btf = Btf::from_sys_fs()?;
+        let mut bpf = object(&btf)?;
+        let mut hooks = Vec::new();
+        for probe in PROBES {
+            match probe.hook {
+                Hook::BtfTracepoint(tracepoint) | Hook::BtfTracepointOr { tracepoint, .. } => {
+                    let name = empty(tracepoint);
+                    let program = bpf.program_mut(&name).context(name)?;
+                    let program: &mut BtfTracePoint = program.try_into()?;
+                    program.load(tracepoint, &btf)?;
+                    hooks.push(Place::Btf(tracepoint));
                 }
+                Hook::Tracepoint(category, name) => {
+                    hooks.push(Place::Tracepoint(category, name.to_owned()));
+                }
+                Hook::SyscallExit(calls) => {
+                    let calls = calls.iter().filter(|call| has_exit(call));
+                    hooks.extend(calls.map(|call| Place::Tracepoint(SYSCALLS, exit_of(call))));
+                }
+                // Neither slows anybody down.
+                Hook::Iterator(_) | Hook::Part { .. } => {}
             }
-            // Neither slows anybody down.
-            Hook::Iterator(_) | Hook::Part { .. } => {}
         }
+        let program: &mut TracePoint = bpf.program_mut(CALL).context(CALL)?.try_into()?;
+        program.load()?;
+        Ok((Self(bpf), hooks))
     }
-    Ok(bpf)
+
+    /// Hangs one on each of these.
+    pub fn hang<'a>(&mut self, places: impl IntoIterator<Item = &'a Place>) -> Result<Vec<Hung>> {
+        let places = places.into_iter();
+        places.map(|place| self.hang_one(place)).collect()
+    }
+
+    fn hang_one(&mut self, place: &Place) -> Result<Hung> {
+        Ok(match place {
+            Place::Btf(tracepoint) => {
+                let name = empty(tracepoint);
+                let program = self.0.program_mut(&name).context(name)?;
+                let program: &mut BtfTracePoint = program.try_into()?;
+                let link = program.attach()?;
+                Hung::Btf(program.take_link(link)?)
+            }
+            Place::Tracepoint(category, name) => {
+                let program = self.0.program_mut(CALL).context(CALL)?;
+                let program: &mut TracePoint = program.try_into()?;
+                let link = program.attach(category, name)?;
+                Hung::Tracepoint(program.take_link(link)?)
+            }
+        })
+    }
 }
 
-fn hang(bpf: &mut Ebpf, category: &str, name: &str) -> Result<()> {
-    let program: &mut TracePoint = bpf.program_mut(CALL).context(CALL)?.try_into()?;
-    if program.fd().is_err() {
-        program.load()?;
-    }
-    program.attach(category, name)?;
-    Ok(())
+fn empty(tracepoint: &str) -> String {
+    format!("empty_{tracepoint}")
+}
+
+/// The tracepoint at the end of a call.
+fn exit_of(call: &str) -> String {
+    format!("sys_exit_{call}")
 }
 
 /// Whether this architecture has the call, and the kernel a tracepoint at its end.
 pub fn has_exit(call: &str) -> bool {
     let events = Path::new("/sys/kernel/tracing/events/syscalls");
-    events.join(format!("sys_exit_{call}")).is_dir()
+    events.join(exit_of(call)).is_dir()
 }
 
 /// The kernel programs, loaded by nobody yet.

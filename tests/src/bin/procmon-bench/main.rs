@@ -5,6 +5,7 @@
 //! value is the median over the rounds, because no machine is quiet. Exit
 //! status 1 when a limit does not hold.
 
+mod affinity;
 mod agent;
 mod alone;
 mod calls;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{peers::crowd, stats};
+use crate::{affinity, peers::crowd, stats};
 
 /// How long one batch takes, about: shorter than a tick, so that some batches
 /// are never interrupted.
@@ -129,7 +129,7 @@ pub fn run(role: Role) -> Result<()> {
 }
 
 fn work() -> Result<()> {
-    pin()?;
+    affinity::pin().context("cannot pin to a CPU")?;
     let mut echo = ourselves("echo")?
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -204,20 +204,4 @@ fn echo() -> Result<()> {
             return Ok(());
         }
     }
-}
-
-/// To the last CPU of those we may use; children inherit it.
-fn pin() -> Result<()> {
-    // SAFETY: a set of bits, all zero is empty; the calls get its size.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        let size = size_of_val(&set);
-        ensure!(libc::sched_getaffinity(0, size, &mut set) == 0, "affinity");
-        let cpus = 0..libc::CPU_SETSIZE as usize;
-        let last = cpus.rev().find(|cpu| libc::CPU_ISSET(*cpu, &set));
-        libc::CPU_ZERO(&mut set);
-        libc::CPU_SET(last.context("no CPU")?, &mut set);
-        ensure!(libc::sched_setaffinity(0, size, &set) == 0, "affinity");
-    }
-    Ok(())
 }

@@ -41,7 +41,14 @@ pub fn measure(effort: Effort, only: &[String]) -> Result<Report> {
             "RSS",
             "on the wire",
         ]),
-        feels: Grid::new(&["work", "with", "CPU", "CPU more", "wall more"]),
+        feels: Grid::new(&[
+            "work",
+            "with",
+            "CPU",
+            "CPU more",
+            "wall more",
+            "in the programs",
+        ]),
         limits: Table::default(),
     };
     for (name, section) in SECTIONS {
@@ -95,8 +102,12 @@ impl Report {
             .replace("{limits}\n", &self.limits.to_string())
     }
 
-    /// The tables alone.
+    /// The tables alone, those of the sections that were measured.
     pub fn tables(&self) -> String {
-        format!("{}\n{}\n{}", self.costs, self.feels, self.limits)
+        let measured = [&self.costs, &self.feels]
+            .into_iter()
+            .filter(|grid| !grid.is_empty());
+        let measured: String = measured.map(|grid| format!("{grid}\n")).collect();
+        format!("{measured}{}", self.limits)
     }
 }

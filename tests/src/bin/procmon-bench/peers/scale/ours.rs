@@ -21,7 +21,8 @@ const END: Duration = Duration::from_secs(30);
 const LOOKS: u32 = 50;
 /// What arrives is decoded while procmon rests, which takes longer than its tick:
 /// of so many processes a second is enough for both, of more it has several.
-const A_SECOND: usize = 10_000;
+/// From 2.5 s on, procmon would keep its last view for whoever scrapes.
+const A_SECOND: usize = 12_500;
 
 /// What it took, and what arrived.
 pub struct Ours {

@@ -3,11 +3,16 @@
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use anyhow::{Result, ensure};
-use aya::Ebpf;
+use procmon_common::probes::{Hook, PROBES, Probe};
 use procmon_tests::{Procmon, Program, tracers};
 
 use super::script;
-use crate::{alone, floor, interrupt, peers::tool::Tool};
+use crate::{
+    alone,
+    floor::{self, Empty, Hung},
+    interrupt,
+    peers::tool::Tool,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -40,19 +45,18 @@ impl With {
 
     /// Attaches it; it watches until it is dropped.
     pub fn attach(self) -> Result<Attached> {
-        let before = tracers::loaded()?;
-        let what = match self {
-            Self::Nothing => What::Nothing,
-            Self::Empty => What::Empty(floor::hooks()?),
-            Self::Procmon => What::Program(procmon()?),
-            Self::Bpftrace => What::Program(bpftrace()?),
-        };
-        let ours = tracers::loaded()?.difference(&before).copied().collect();
-        Ok(Attached {
-            what,
-            ours,
-            alone: before.is_empty(),
-        })
+        let (what, ours) = alone::load(|| {
+            Ok(match self {
+                Self::Nothing => What::Nothing,
+                Self::Empty => {
+                    let (mut programs, hooks) = Empty::load()?;
+                    What::Empty(programs.hang(&hooks)?, programs)
+                }
+                Self::Procmon => What::Program(procmon()?),
+                Self::Bpftrace => What::Program(bpftrace()?),
+            })
+        })?;
+        Ok(Attached { what, ours })
     }
 }
 
@@ -60,13 +64,11 @@ impl With {
 pub struct Attached {
     what: What,
     ours: BTreeSet<u32>,
-    /// Whether nobody else traced when it came.
-    pub alone: bool,
 }
 
 enum What {
     Nothing,
-    Empty(Ebpf),
+    Empty(Vec<Hung>, Empty),
     Program(Program),
 }
 
@@ -76,12 +78,24 @@ impl Attached {
         !self.ours.is_empty()
     }
 
+    /// How long its programs have run that others wait for: an iterator runs
+    /// for who reads it.
+    pub fn run_time(&self) -> Duration {
+        let is_iterator = |probe: &&Probe| matches!(probe.hook, Hook::Iterator(_));
+        let iterators: Vec<&str> = PROBES
+            .iter()
+            .filter(is_iterator)
+            .map(|probe| probe.program)
+            .collect();
+        tracers::run_time(&self.ours, &iterators)
+    }
+
     /// Ends it, and waits until its programs are gone from the kernel: a
     /// program lets go of its hooks after it has ended.
     pub fn end(self) -> Result<()> {
         match self.what {
             What::Nothing => {}
-            What::Empty(programs) => drop(programs),
+            What::Empty(hung, programs) => drop((hung, programs)),
             What::Program(program) => {
                 program.signal(libc::SIGINT)?;
                 program.wait(SOON)?;

@@ -7,6 +7,7 @@ mod redis;
 
 use std::{
     net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use procmon_tests::{
 };
 use tempfile::TempDir;
 
-use crate::{Effort, interrupt, peers::tool::library_path};
+use crate::{affinity, interrupt, peers::tool::library_path};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -32,10 +33,24 @@ pub struct Took {
     pub wall: f64,
 }
 
+impl Took {
+    /// The mean of several.
+    pub fn mean(all: &[Self]) -> Self {
+        let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+        Self {
+            cpu: mean(|took| took.cpu),
+            wall: mean(|took| took.wall),
+        }
+    }
+}
+
 /// Something to watch.
 pub struct Work {
     /// For the table.
     pub name: &'static str,
+    /// In one of how many turns it is measured: the less it is slowed, the more it
+    /// wants.
+    pub every: usize,
     // The order is that of dropping: first who runs, then where.
     server: Option<Program>,
     portion: Vec<String>,
@@ -45,7 +60,7 @@ pub struct Work {
 }
 
 /// Sets up one kind of work, or says why it cannot run here.
-pub type Setup = fn(Effort) -> Result<Work>;
+pub type Setup = fn() -> Result<Work>;
 
 /// All of them.
 pub const WORKS: [(&str, Setup); 3] = [
@@ -55,7 +70,13 @@ pub const WORKS: [(&str, Setup); 3] = [
 ];
 
 impl Work {
-    /// Does one portion of it.
+    /// Does so many portions of it; what one took.
+    pub fn run_many(&mut self, portions: usize) -> Result<Took> {
+        let all: Result<Vec<Took>> = (0..portions).map(|_| self.run()).collect();
+        Ok(Took::mean(&all?))
+    }
+
+    /// Does one portion of it, a tenth of a second or two.
     pub fn run(&mut self) -> Result<Took> {
         interrupt::check()?;
         let before = self.cgroup.cpu_ns()?;
@@ -91,10 +112,13 @@ fn place(name: &str) -> Result<(Cgroup, TempDir)> {
 }
 
 /// Words as a command in a cgroup, with the libraries of this folder; it ends
-/// with us.
+/// with us. All work is done on one CPU: between several, what a wakeup costs
+/// depends on who sleeps where, which is the greatest noise of all.
 fn command(cgroup: &Cgroup, root: Option<&Path>, words: &[&str]) -> Result<Command> {
     let (program, arguments) = words.split_first().context("no command")?;
     let mut command = interrupt::bound(cgroup.command(program, arguments));
+    // SAFETY: it may be called between fork and exec.
+    unsafe { command.pre_exec(affinity::pin) };
     if let Some(root) = root {
         command.env("LD_LIBRARY_PATH", library_path(root)?);
     }

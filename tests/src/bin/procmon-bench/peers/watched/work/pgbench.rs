@@ -9,13 +9,13 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{SOON, Work, command, finish, free_port, place, serve};
-use crate::{Effort, interrupt, peers::tool::Tool};
+use crate::{interrupt, peers::tool::Tool};
 
 /// Of Debian; PostgreSQL refuses to run as root.
 const NOBODY: &str = "65534";
 
 /// A database of its own that need not survive; a portion reads.
-pub fn set_up(effort: Effort) -> Result<Work> {
+pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("postgres")?;
     let root = Tool::Postgres.root()?;
     let port = free_port()?;
@@ -76,7 +76,6 @@ pub fn set_up(effort: Effort) -> Result<Work> {
         "pgbench cannot fill its tables: {}",
         server.stderr()
     );
-    let number = effort.pick("1200", "400");
     // Reads only: what writes leave behind would slow later rounds.
     let mut portion = vec![
         "setpriv",
@@ -87,11 +86,12 @@ pub fn set_up(effort: Effort) -> Result<Work> {
         "--clear-groups",
         "--",
     ];
-    portion.extend([pgbench.as_str(), "-n", "-S", "-c", "4", "-t", number]);
+    portion.extend([pgbench.as_str(), "-n", "-S", "-c", "4", "-t", "300"]);
     portion.extend(to);
     portion.push("postgres");
     Ok(Work {
         name: "pgbench",
+        every: 4,
         server: Some(server),
         portion: portion.into_iter().map(str::to_owned).collect(),
         libraries: Some(root),

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::{Work, command, free_port, place, serve};
-use crate::{Effort, peers::tool::Tool};
+use crate::peers::tool::Tool;
 
 /// A server that keeps everything in memory; a portion sets and gets.
-pub fn set_up(effort: Effort) -> Result<Work> {
+pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("redis")?;
     let root = Tool::Redis.root()?;
     let port = free_port()?;
@@ -19,7 +19,6 @@ pub fn set_up(effort: Effort) -> Result<Work> {
     words.extend(["--save", ""]);
     let mut command = command(&cgroup, Some(&root), &words)?;
     let server = serve(command.current_dir(&folder), &port)?;
-    let number = effort.pick("15000", "5000");
     let portion = [
         &program("redis-benchmark"),
         "-p",
@@ -29,11 +28,12 @@ pub fn set_up(effort: Effort) -> Result<Work> {
         "-c",
         "20",
         "-n",
-        number,
+        "2000",
         "-q",
     ];
     Ok(Work {
         name: "redis-benchmark",
+        every: 4,
         server: Some(server),
         portion: portion.map(str::to_owned).to_vec(),
         libraries: Some(root),
