@@ -1,6 +1,6 @@
 //! What an operation leaves for later ones, and the check on each call.
 
-use std::{io::Write as _, process};
+use std::{hint::black_box, io::Write as _, process};
 
 use crate::ops::Op;
 
@@ -18,7 +18,9 @@ pub struct State {
 }
 
 impl State {
-    /// Room for all that the list will keep, so that no operation allocates; one call of brk.
+    /// Room for all that the list will keep, so that no operation allocates, nor is the first to
+    /// write to a page of it: whether one would be hangs on how long the arguments are. One call
+    /// of brk.
     pub fn new(list: &[Op]) -> Self {
         let room = |names: &[&str]| {
             let wanted = list.iter().filter(|(kind, _)| names.contains(&kind.name));
@@ -28,12 +30,20 @@ impl State {
                 + 8
         };
         Self {
-            maps: Vec::with_capacity(room(&["mmap", "mmap-apart", "touch"])),
-            descriptors: Vec::with_capacity(room(&["open-keep", "socket-keep"])),
+            maps: written(room(&["mmap", "mmap-apart", "touch"])),
+            descriptors: written(room(&["open-keep", "socket-keep"])),
             // SAFETY: moves nothing.
             brk: unsafe { libc::syscall(libc::SYS_brk, 0) },
         }
     }
+}
+
+/// An empty list with so much room, each page of which was written to.
+fn written<T: Copy + Default>(room: usize) -> Vec<T> {
+    let mut list = Vec::with_capacity(room);
+    list.resize(room, T::default());
+    black_box(&mut list).clear();
+    list
 }
 
 /// The result of a call that must succeed.
