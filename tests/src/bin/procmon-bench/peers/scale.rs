@@ -73,17 +73,28 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         if !grow(&mut crowd, number, report)? {
             return Ok(());
         }
-        let ours = end_to_end(effort, number, &crowd, report, &mut line)?;
+        // How fast a shared machine is changes within a minute: before and after
+        // the exporter, right beside it.
+        let measure = || ours::measure(crowd.pids(), effort, &[]);
+        let before = measure();
+        interrupt::check()?;
+        let exporter = Exporter::start(BY_NAME).and_then(|it| scrapes(it, effort, number));
+        interrupt::check()?;
+        let ours = before.and_then(|before| Ok(before.with(measure()?)));
+        let ours = end_to_end(number, ours, report, &mut line)?;
+        let exporter = tell(BY_NAME.name, number, exporter, report)?;
+        against_exporter(number, ours.as_ref(), exporter, report);
         let without = ours::measure(crowd.pids(), effort, &["--no-ebpf"]);
         interrupt::check()?;
         let cost = without.as_ref().map(|ours| &ours.cost);
         report.cost(number, "procmon --no-ebpf: the same from /proc", cost);
-        others(effort, number, ours.as_ref(), report)?;
+        others(effort, number, report)?;
         snapshot(effort, number, report)?;
     }
     let far = effort.pick(FAR, FAR / 10);
     if grow(&mut crowd, far, report)? {
-        end_to_end(effort, far, &crowd, report, &mut line)?;
+        let ours = ours::measure(crowd.pids(), effort, &[]);
+        end_to_end(far, ours, report, &mut line)?;
         straight(&line, report);
     }
     Ok(())
@@ -102,13 +113,12 @@ fn grow(crowd: &mut Crowd, number: usize, report: &mut Report) -> Result<bool> {
 
 /// procmon itself, whose numbers are limited.
 fn end_to_end(
-    effort: Effort,
     number: usize,
-    crowd: &Crowd,
+    ours: Result<Ours>,
     report: &mut Report,
     line: &mut Vec<Point>,
 ) -> Result<Option<Ours>> {
-    let ours = match ours::measure(crowd.pids(), effort, &[]) {
+    let ours = match ours {
         Ok(ours) => ours,
         Err(error) => {
             interrupt::check()?;
@@ -153,30 +163,40 @@ fn end_to_end(
     Ok(Some(ours))
 }
 
-/// What others take for it. One that cannot run here has a row that says why.
-fn others(effort: Effort, number: usize, ours: Option<&Ours>, report: &mut Report) -> Result<()> {
-    let tell = |what: &str, cost: Result<Cost>, report: &mut Report| -> Result<Option<f64>> {
-        interrupt::check()?;
-        report.cost(number, what, cost.as_ref());
-        Ok(cost.ok().map(|cost| cost.cpu_ms))
-    };
-    let exporter = Exporter::start(BY_NAME).and_then(|it| scrapes(it, effort, number));
-    let exporter = tell(BY_NAME.name, exporter, report)?;
+/// What others take for it.
+fn others(effort: Effort, number: usize, report: &mut Report) -> Result<()> {
     let lean = Exporter::start(BY_PROCESS).and_then(|it| scrapes(it, effort, number));
-    tell(BY_PROCESS.name, lean, report)?;
+    tell(BY_PROCESS.name, number, lean, report)?;
     let psutil = Psutil::start().and_then(|it| scrapes(it, effort, number));
-    tell("psutil", psutil, report)?;
-    if let (Some(exporter), Some(ours)) = (exporter, ours) {
-        let what = format!("{number} processes: a tick against a scrape of process-exporter");
-        let (theirs, own) = (format!("{exporter:.1} ms"), ours.cost.cpu_ms);
-        let (with, ratio) = (format!("{own:.1} ms"), Value::Ratio(exporter / own));
-        let limits = &mut report.limits;
-        match number >= THAN_EXPORTER_FROM {
-            true => limits.at_least(&what, theirs, with, ratio, Value::Ratio(THAN_EXPORTER)),
-            false => limits.tell(&what, theirs, with, ratio),
-        }
-    }
+    tell("psutil", number, psutil, report)?;
     Ok(())
+}
+
+/// What one of them takes, ms of CPU. One that cannot run here has a row that says
+/// why.
+fn tell(what: &str, number: usize, cost: Result<Cost>, report: &mut Report) -> Result<Option<f64>> {
+    interrupt::check()?;
+    report.cost(number, what, cost.as_ref());
+    Ok(cost.ok().map(|cost| cost.cpu_ms))
+}
+
+fn against_exporter(
+    number: usize,
+    ours: Option<&Ours>,
+    exporter: Option<f64>,
+    report: &mut Report,
+) {
+    let (Some(ours), Some(exporter)) = (ours, exporter) else {
+        return;
+    };
+    let what = format!("{number} processes: a tick against a scrape of process-exporter");
+    let (theirs, own) = (format!("{exporter:.1} ms"), ours.cost.cpu_ms);
+    let (with, ratio) = (format!("{own:.1} ms"), Value::Ratio(exporter / own));
+    let limits = &mut report.limits;
+    match number >= THAN_EXPORTER_FROM {
+        true => limits.at_least(&what, theirs, with, ratio, Value::Ratio(THAN_EXPORTER)),
+        false => limits.tell(&what, theirs, with, ratio),
+    }
 }
 
 /// The same numbers by /proc, end to end and alone, against the iterator's.
@@ -239,7 +259,7 @@ const RHYTHM: Duration = Duration::from_secs(1);
 
 /// Means of some scrapes, after two that fill what is kept.
 fn scrapes(mut of: impl Scraper, effort: Effort, processes: usize) -> Result<Cost> {
-    let times = effort.pick(if processes > 5_000 { 3 } else { 5 }, 1);
+    let times = effort.pick(if processes > 5_000 { 3 } else { 10 }, 1);
     of.scrape()?;
     of.scrape()?;
     let before = usage::cpu_ns(of.pid())?;

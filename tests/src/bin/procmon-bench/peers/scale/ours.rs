@@ -38,6 +38,31 @@ pub struct Ours {
     pub peak_mib: f64,
 }
 
+impl Ours {
+    /// Measured twice, the same number of ticks each time.
+    pub fn with(self, again: Self) -> Self {
+        let mean = |one: f64, other: f64| (one + other) / 2.0;
+        let both = |one: Option<f64>, other: Option<f64>| Some(mean(one?, other?));
+        let (one, other) = (self.cost, again.cost);
+        Self {
+            cost: Cost {
+                cpu_ms: mean(one.cpu_ms, other.cpu_ms),
+                system: both(one.system, other.system),
+                wall: one
+                    .wall
+                    .zip(other.wall)
+                    .map(|(one, other)| (one + other) / 2),
+                rss_mib: both(one.rss_mib, other.rss_mib),
+                wire: one.wire.max(other.wire),
+            },
+            ticks: self.ticks + again.ticks,
+            fewest: self.fewest.min(again.fewest),
+            processes: self.processes.max(again.processes),
+            peak_mib: self.peak_mib.max(again.peak_mib),
+        }
+    }
+}
+
 /// `procmon run --all --otlp`, and these options.
 pub fn measure(crowd: &[u32], effort: Effort, options: &[&str]) -> Result<Ours> {
     let pids: HashSet<i64> = crowd.iter().copied().map(i64::from).collect();

@@ -1,13 +1,14 @@
 //! What empty programs on the hooks cost the work: with them and without, in
 //! turns, hundreds of times.
 //!
-//! How fast a shared machine is changes by a tenth within seconds, and what is
-//! to be told is a fiftieth: portions are short, and those that are compared
-//! come one right after the other. Each tracepoint that is let go takes the
-//! kernel some 30 ms, so the programs are hung only on the hooks that the work
-//! is slowed by. On any other one costs nothing.
+//! How fast a shared machine is changes by a third within seconds, and what is to
+//! be told is a hundredth: portions are short, and those that are compared come
+//! one right after the other. Each tracepoint that is let go takes the kernel some
+//! 30 to 60 ms, so the programs are hung only on the hooks that the work is slowed
+//! by: on any other one costs nothing. The work goes on meanwhile, since the first
+//! portion after a rest takes a tenth more.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
@@ -27,12 +28,12 @@ use crate::{
 /// is the side to err on.
 const SELDOM: u64 = 100;
 
-/// A portion without the programs, two with them, and one without.
+/// A portion without the programs, and the next with them.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
-    /// What one without took.
+    /// What the one without took.
     pub nothing: Took,
-    /// What one with them took.
+    /// What the one with them took.
     pub empty: Took,
 }
 
@@ -59,7 +60,7 @@ pub fn measure(effort: Effort, works: &mut [Watched]) -> Result<()> {
         slowing.push(met);
     }
     drop(counted);
-    let turns = effort.pick(600, 4);
+    let turns = effort.pick(720, 4);
     for turn in 0..turns {
         if turn % 50 == 0 {
             eprintln!("  turn {} of {turns}", turn + 1);
@@ -102,10 +103,16 @@ fn met<'a>(
 }
 
 fn take(work: &mut Work, programs: &mut Empty, hooks: &[&Place]) -> Result<Turn> {
-    let before = work.run()?;
+    // Other work was on this CPU, or the programs have just gone.
+    work.run()?;
+    let nothing = work.run()?;
     let hung = programs.hang(hooks.iter().copied())?;
-    let empty = work.run_many(2)?;
-    drop(hung);
-    let nothing = Took::mean(&[before, work.run()?]);
-    Ok(Turn { nothing, empty })
+    let empty = work.run()?;
+    thread::scope(|scope| {
+        let gone = scope.spawn(|| drop(hung));
+        while !gone.is_finished() {
+            work.run()?;
+        }
+        Ok(Turn { nothing, empty })
+    })
 }
