@@ -29,6 +29,10 @@ const BPFTRACE_EVERY: usize = 4;
 /// attached anew for each: many, beside what that takes.
 const PORTIONS: usize = 6;
 
+/// And how many before them are not measured: what comes before takes seconds
+/// with some tools and nothing with others, and the first after a rest are slow.
+const WARM: usize = 3;
+
 /// What was measured of one work in one round, by [`With::ALL`]; none where
 /// the condition could not be had or was not due.
 type Round<T> = [Option<T>; With::ALL.len()];
@@ -181,7 +185,12 @@ impl Works {
         if with != With::Nothing && !attached.traces() {
             return Ok(Err("it attached no program".to_owned()));
         }
-        let once = |watched: &mut Watched| watched.once(|work| measure(work, &attached));
+        let once = |watched: &mut Watched| {
+            watched.once(|work| {
+                work.run_many(WARM)?;
+                measure(work, &attached)
+            })
+        };
         let values = self.all.iter_mut().map(once).collect();
         attached.end()?;
         interrupt::check()?;
