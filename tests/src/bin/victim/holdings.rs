@@ -9,8 +9,7 @@ use std::{
 use crate::{
     load::must,
     ops::Kind,
-    raw::{PAGE, READ_WRITE, brk, call, close, open},
-    state::check,
+    raw::{PAGE, READ_WRITE, brk, close, mmap, open},
 };
 
 /// Their table.
@@ -53,7 +52,7 @@ pub const KINDS: &[Kind] = &[
         "1 mmap of BYTES shared and of no file, each page written",
         |_, a| {
             let shared = i64::from(libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-            write_pages(mmap(a.bytes, READ_WRITE, shared, -1), a.bytes);
+            write_pages(mmap(a.bytes, READ_WRITE, shared, -1, 0), a.bytes);
         },
     ),
     Kind::once(
@@ -63,7 +62,7 @@ pub const KINDS: &[Kind] = &[
         |_, a| {
             let file = open(&a.text, libc::O_RDONLY);
             let (read, private) = (libc::PROT_READ.into(), libc::MAP_PRIVATE.into());
-            let start = mmap(a.bytes, read, private, file);
+            let start = mmap(a.bytes, read, private, file, 0);
             for at in (0..a.bytes as usize).step_by(PAGE) {
                 // SAFETY: inside the mapping made above.
                 black_box(unsafe { std::ptr::read_volatile((start as usize + at) as *const u8) });
@@ -100,13 +99,6 @@ fn connect(n: i64, keep: fn((TcpStream, TcpStream))) {
         keep((asked, accepted));
     }
     forget(listener);
-}
-
-fn mmap(bytes: i64, usage: i64, flags: i64, file: i64) -> i64 {
-    check(
-        "mmap",
-        call(libc::SYS_mmap, [0, bytes, usage, flags, file, 0]),
-    )
 }
 
 fn write_pages(start: i64, bytes: i64) {

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     control::{sleep, spin},
     ops::{Arguments, Kind},
-    raw::{MAP, READ_WRITE, call, close, fork, open, wait},
+    raw::{MAP, READ_WRITE, call, close, fork, mmap, open, wait},
     state::check,
 };
 
@@ -21,10 +21,7 @@ pub const KINDS: &[Kind] = &[
         "N:BYTES",
         "N times 1 mmap of BYTES and 1 munmap of it",
         |_, a| {
-            let address = check(
-                "mmap",
-                call(libc::SYS_mmap, [0, a.bytes, READ_WRITE, MAP, -1, 0]),
-            );
+            let address = mmap(a.bytes, READ_WRITE, MAP, -1, 0);
             check(
                 "munmap",
                 call(libc::SYS_munmap, [address, a.bytes, 0, 0, 0, 0]),
@@ -81,8 +78,7 @@ fn child(act: impl Fn()) {
 
 fn work() {
     let bytes = 8 << 12;
-    let map = [0, bytes, READ_WRITE, MAP, -1, 0];
-    let address = check("mmap", call(libc::SYS_mmap, map));
+    let address = mmap(bytes, READ_WRITE, MAP, -1, 0);
     close(open(c"/dev/null", libc::O_RDONLY));
     call(libc::SYS_openat, [-1, c"".as_ptr() as i64, 0, 0, 0, 0]);
     spin(1);

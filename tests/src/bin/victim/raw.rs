@@ -52,6 +52,14 @@ pub fn pair(what: &str, number: c_long, arguments: fn(i64) -> [i64; 6]) {
     close(two[1].into());
 }
 
+/// Maps so many bytes, of a file from there on, which must work.
+pub fn mmap(bytes: i64, usage: i64, flags: i64, file: i64, from: i64) -> i64 {
+    check(
+        "mmap",
+        call(libc::SYS_mmap, [0, bytes, usage, flags, file, from]),
+    )
+}
+
 pub fn map(state: &mut State, bytes: i64) {
     map_for(state, bytes, READ_WRITE);
 }
@@ -66,7 +74,7 @@ pub fn map_apart(state: &mut State) {
 }
 
 fn map_for(state: &mut State, bytes: i64, usage: i64) {
-    let address = check("mmap", call(libc::SYS_mmap, [0, bytes, usage, MAP, -1, 0]));
+    let address = mmap(bytes, usage, MAP, -1, 0);
     state.maps.push((address as usize, bytes as usize));
 }
 

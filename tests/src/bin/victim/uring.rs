@@ -8,7 +8,7 @@ use std::{
 use crate::{
     control::sleep,
     ops::Kind,
-    raw::{READ_WRITE, call},
+    raw::{READ_WRITE, call, mmap},
     state::check,
 };
 
@@ -83,8 +83,9 @@ fn read(times: i64) {
     // Both rings are in one mapping (IORING_FEAT_SINGLE_MMAP, Linux 5.4).
     let end = (submitted.array + 4 * parameters.submissions)
         .max(completed.entries + 16 * parameters.completions);
-    let rings = map(ring, end.into(), 0);
-    let submissions = map(ring, 64 * i64::from(parameters.submissions), SUBMISSIONS_AT);
+    let map = |bytes, from| mmap(bytes, READ_WRITE, libc::MAP_SHARED.into(), ring, from);
+    let rings = map(end.into(), 0);
+    let submissions = map(64 * i64::from(parameters.submissions), SUBMISSIONS_AT);
     let mut ends = [0i32; 2];
     let to = ends.as_mut_ptr() as i64;
     check("pipe2", call(libc::SYS_pipe2, [to, 0, 0, 0, 0, 0]));
@@ -114,14 +115,6 @@ fn read(times: i64) {
         enter(ring, 0, 1);
         head.fetch_add(1, Ordering::Release);
     }
-}
-
-fn map(ring: i64, length: i64, at: i64) -> i64 {
-    let shared = libc::MAP_SHARED.into();
-    check(
-        "mmap",
-        call(libc::SYS_mmap, [0, length, READ_WRITE, shared, ring, at]),
-    )
 }
 
 /// Submits so many, and waits for so many.
