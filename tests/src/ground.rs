@@ -80,3 +80,15 @@ pub fn other_threads(pid: u32) -> Result<Vec<u32>> {
     let threads = threads(pid)?.into_iter();
     Ok(threads.filter(|tid| *tid != pid).collect())
 }
+
+/// The children of a process, of whichever of its threads; one that ends meanwhile has none.
+pub fn children(pid: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in threads(pid)? {
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/children"));
+        for child in text.unwrap_or_default().split_whitespace() {
+            children.push(child.parse()?);
+        }
+    }
+    Ok(children)
+}

@@ -1,7 +1,7 @@
 //! What procmon can still do once it is attached: what README.md's table says, and all it is for.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     os::unix::{fs::chown, process::CommandExt as _},
     process::Command,
@@ -231,16 +231,7 @@ fn a_command_that_is_executed_has_the_capabilities_it_would_have_without_procmon
 
 /// A child of a process that runs as this user.
 fn child_of(parent: u32, user: u32) -> Option<u32> {
-    let children: BTreeSet<u32> = fs::read_dir(format!("/proc/{parent}/task"))
-        .unwrap()
-        .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect();
+    let children = ground::children(parent).unwrap();
     children.into_iter().find(|pid| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         status.contains(&format!("\nUid:\t{user}\t{user}\t"))

@@ -1,7 +1,7 @@
 //! Children that share what is usually their own: memory (vfork), descriptors (CLONE_FILES); and
 //! children that have another pid where they are.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use procmon_tests::{Program, Victim, ground, jsonl, program::SOON, strace::file_key, victim};
 
@@ -54,7 +54,7 @@ fn processes_that_share_descriptors_have_their_own_calls_and_show_the_table_they
         wait_objects(&procmon, 1);
         victim.go().unwrap();
         victim.wait_ready(2).unwrap();
-        let child = children(parent)[0];
+        let child = ground::children(parent).unwrap()[0];
         wait_asleep(child);
         let seen = objects(&procmon.stdout()).len();
         // One pass may have begun before that.
@@ -79,13 +79,6 @@ fn processes_that_share_descriptors_have_their_own_calls_and_show_the_table_they
     }
 }
 
-fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    text.split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
-}
-
 #[test]
 fn a_process_of_an_inner_pid_namespace_is_watched_by_the_pid_it_has_here() {
     let mut unshare = Command::new("unshare");
@@ -97,7 +90,7 @@ fn a_process_of_an_inner_pid_namespace_is_watched_by_the_pid_it_has_here() {
     unshare
         .wait_for_stdout(SOON, |text| text == "ready 1\n")
         .unwrap();
-    let pid = children(unshare.pid())[0];
+    let pid = ground::children(unshare.pid()).unwrap()[0];
     let procmon = watch(&[pid], NEVER).start().unwrap();
     wait_objects(&procmon, 1);
     unshare.send(b"\n").unwrap();
