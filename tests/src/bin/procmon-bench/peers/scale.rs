@@ -85,9 +85,13 @@ pub fn measure(effort: Effort, report: &mut Report) -> Result<()> {
         let exporter = tell(BY_NAME.name, number, exporter, report)?;
         against_exporter(number, ours.as_ref(), exporter, report);
         let without = ours::measure(crowd.pids(), effort, &["--no-ebpf"]);
-        interrupt::check()?;
-        let cost = without.as_ref().map(|ours| &ours.cost);
-        report.cost(number, "procmon --no-ebpf: the same from /proc", cost);
+        let without = without.map(|ours| ours.cost);
+        tell(
+            "procmon --no-ebpf: the same from /proc",
+            number,
+            without,
+            report,
+        )?;
         others(effort, number, report)?;
         snapshot(effort, number, report)?;
     }

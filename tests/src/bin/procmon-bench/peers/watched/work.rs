@@ -35,7 +35,7 @@ pub struct Took {
 
 impl Took {
     /// The mean of several.
-    pub fn mean(all: &[Self]) -> Self {
+    fn mean(all: &[Self]) -> Self {
         let mean = |of: fn(&Self) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
         Self {
             cpu: mean(|took| took.cpu),
