@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    collector::free_address,
+    address,
     daemon::Daemon,
     environment,
     program::{Program, SOON},
@@ -81,7 +81,7 @@ impl Broker {
             Err(reason) => return Ok(Err(reason)),
         };
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let address = free_address()?;
+        let address = address::free();
         configure(&tools, doors, folder.path(), &address)?;
         let mut command = tools.command("sbin/mosquitto");
         command.arg("-c").arg(folder.path().join("conf"));
@@ -210,7 +210,7 @@ fn configure(tools: &Tools, doors: &Doors, folder: &Path, address: &str) -> Resu
         }
     }
     if doors.tls {
-        certificates(folder)?;
+        certificates(folder, host)?;
         for (key, name) in [
             ("cafile", "ca.pem"),
             ("certfile", "broker.pem"),
@@ -224,7 +224,7 @@ fn configure(tools: &Tools, doors: &Doors, folder: &Path, address: &str) -> Resu
 }
 
 /// An authority, and what it has signed for the broker and for a client.
-fn certificates(folder: &Path) -> Result<()> {
+fn certificates(folder: &Path, host: &str) -> Result<()> {
     let openssl =
         |arguments: &[&str]| run(Command::new("openssl").args(arguments).current_dir(folder));
     let curve = [
@@ -242,7 +242,7 @@ fn certificates(folder: &Path) -> Result<()> {
         ]
         .concat(),
     )?;
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n")?;
+    fs::write(folder.join("names"), format!("subjectAltName=IP:{host}\n"))?;
     for name in ["broker", "client"] {
         let [key, request, certificate] = ["key", "csr", "pem"].map(|end| format!("{name}.{end}"));
         let subject = format!("/CN={name}");

@@ -4,6 +4,7 @@
 //! (see [`environment`]). A test whose need cannot be met is skipped and says so at the end of
 //! the run; it never passes in silence.
 
+pub mod address;
 pub mod altered_btf;
 pub mod births;
 pub mod broker;

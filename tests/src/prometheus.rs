@@ -11,8 +11,7 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use crate::{
-    collector::free_address,
-    environment,
+    address, environment,
     program::Program,
     promql::{self, Sample},
 };
@@ -66,7 +65,7 @@ impl Prometheus {
             Ok(prometheus) => prometheus,
             Err(reason) => return Ok(Err(reason)),
         };
-        let own = free_address()?;
+        let own = address::free();
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let file = folder.path().join("prometheus.yml");
         fs::write(&file, text)?;

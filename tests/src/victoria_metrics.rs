@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    collector::free_address,
+    address,
     daemon::Daemon,
     environment, http,
     promql::{self, Sample},
@@ -28,7 +28,7 @@ impl VictoriaMetrics {
             Ok(program) => program,
             Err(reason) => return Ok(Err(reason)),
         };
-        let address = free_address()?;
+        let address = address::free();
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut command = Command::new(program);
         command

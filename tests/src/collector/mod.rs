@@ -1,12 +1,10 @@
-//! Real collectors, on free loopback addresses.
+//! Real collectors, on loopback addresses of their own.
 
 mod mock;
 mod rotel;
 
 use std::{
-    net::TcpListener,
     process::Command,
-    sync::atomic::{AtomicU8, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::{
+    address,
     daemon::Daemon,
     environment,
     point::Point,
@@ -67,7 +66,7 @@ impl Collector {
             Ok(agent) => agent,
             Err(reason) => return Ok(Err(reason)),
         };
-        let [grpc, http] = [free_address()?, free_address()?];
+        let [grpc, http] = [address::free(), address::free()];
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut command = Command::new(agent);
         command
@@ -101,21 +100,16 @@ impl Collector {
 
     /// The same with these forms of output.
     pub fn mock_showing(forms: &str) -> Result<Result<Self, String>> {
-        // Its ports are fixed, so each has an address of the loopback network to itself.
-        static NEXT: AtomicU8 = AtomicU8::new(1);
         let server = match environment::tool(environment::MOCK) {
             Ok(server) => server,
             Err(reason) => return Ok(Err(reason)),
         };
-        let [high, low] = [
-            std::process::id() / 250 % 250 + 1,
-            std::process::id() % 250 + 1,
-        ];
-        let host = format!("127.{high}.{low}.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let host = address::host();
         let mut command = Command::new(server);
         command
             .args(["-o", forms, "-l", "warn"])
             .arg(format!("--hostname={host}"));
+        // Its ports are fixed.
         let [grpc, http] = [4317, 4318].map(|port| format!("{host}:{port}"));
         Ok(Ok(Self {
             daemon: Daemon::start(command, &[&grpc, &http])?,
@@ -208,13 +202,4 @@ impl Collector {
             before = text;
         }
     }
-}
-
-/// An address of this machine that nobody listens on.
-pub fn free_address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
-    Ok(listener
-        .local_addr()
-        .context("no local address")?
-        .to_string())
 }

@@ -18,6 +18,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use signals::{Logged, Spanned};
 
+use crate::address;
+
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What it does with a request.
@@ -76,9 +78,9 @@ impl Shared {
 }
 
 impl Receiver {
-    /// Starts it on a free port of this machine.
+    /// Starts it where nobody else can be when it comes back.
     pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
+        let listener = TcpListener::bind(address::free()).context("its address is taken")?;
         let mut receiver = Self {
             address: listener.local_addr()?,
             shared: Arc::default(),
@@ -114,7 +116,7 @@ impl Receiver {
 
     /// Listens again where it did.
     pub fn start_again(&mut self) -> Result<()> {
-        let listener = TcpListener::bind(self.address).context("its port is taken")?;
+        let listener = TcpListener::bind(self.address).context("its address is taken")?;
         self.shared.stopping.store(false, Ordering::SeqCst);
         self.accept(listener)
     }

@@ -10,8 +10,7 @@ use std::{
 };
 
 use procmon_tests::{
-    Collector, Procmon, Protocol, Victim, collector::free_address, need, program::SOON,
-    strace::MEMORY,
+    Collector, Procmon, Protocol, Victim, address, need, program::SOON, strace::MEMORY,
 };
 
 use crate::support::*;
@@ -50,7 +49,7 @@ fn assert_undelivered(procmon: &Procmon, address: &str) -> String {
 
 #[test]
 fn a_collector_that_is_not_there_is_said_once_and_costs_no_frame() {
-    let addresses = PROTOCOLS.map(|protocol| (protocol, free_address().unwrap()));
+    let addresses = PROTOCOLS.map(|protocol| (protocol, address::free()));
     at_once(addresses, |(protocol, address)| {
         let said = assert_undelivered(&ten_frames(&address, protocol), &address);
         assert_eq!(times(&said, "trying again until it works"), 1, "{said}");

@@ -8,8 +8,8 @@ use std::{
 };
 
 use procmon_tests::{
-    Collector, Procmon, Program, Protocol, Victim, collector::free_address, http, jsonl::Object,
-    loaded, need, program::SOON,
+    Collector, Procmon, Program, Protocol, Victim, address, http, jsonl::Object, loaded, need,
+    program::SOON,
 };
 
 use crate::support::*;
@@ -243,7 +243,7 @@ fn switched_off_it_answers_healthz_and_readyz_at_the_address_at_which_it_serves_
     let off = "enabled: false\n";
     let on = "enabled: true\ninterval: 50ms\n";
     let folder = Folder::with(off);
-    let address = free_address().unwrap();
+    let address = address::free();
     let run = run(&folder).pid(victim.pid()).args(["--listen", &address]);
     let procmon = run.start().unwrap();
     let said = format!("SIGHUP once it is true; http://{address}/healthz");

@@ -103,10 +103,7 @@ fn readyz_counts_an_exporter_only_when_it_was_asked_for() {
     let works = ["--pid", &own, "--otlp", &collector.endpoint(Protocol::Grpc)];
     let works = Serving::start(run(&works));
     assert_eq!(asked(&works.address, "/readyz").0, 200);
-    let dead = format!(
-        "http://{}",
-        procmon_tests::collector::free_address().unwrap()
-    );
+    let dead = format!("http://{}", procmon_tests::address::free());
     let fails = Serving::start(run(&["--pid", &own, "--otlp", &dead]));
     let answer = http::wait_for_page(&fails.address, "/readyz", |answer| answer.status == 503);
     assert!(

@@ -6,8 +6,7 @@ use std::{
 };
 
 use procmon_tests::{
-    Collector, Point, Protocol, Victim, broker::Broker, collector::free_address, need,
-    program::SOON,
+    Collector, Point, Protocol, Victim, address, broker::Broker, need, program::SOON,
 };
 
 use crate::{proxy::Proxy, support::*};
@@ -90,7 +89,7 @@ fn a_dead_broker_delays_no_tick_and_what_is_lost_is_counted() {
     let collector = need!(Collector::rotel().unwrap());
     need!(Broker::open().unwrap());
     let victim = Victim::held_before("").unwrap();
-    let folder = configuration(&free_address().unwrap(), ", queue: 5", "");
+    let folder = configuration(&address::free(), ", queue: 5", "");
     let begun = Instant::now();
     let run = configured(
         &folder,

@@ -140,7 +140,7 @@ fn every_series_of_a_process_that_has_gone_is_ended_after_its_final_values() {
 #[test]
 fn an_absent_collector_does_not_stop_the_run_and_is_named_at_its_end() {
     let victim = Victim::held_before(OPERATIONS).unwrap();
-    let address = procmon_tests::collector::free_address().unwrap();
+    let address = procmon_tests::address::free();
     let mut procmon = Procmon::new("run")
         .pid(victim.pid())
         .args(["--interval", "100ms"])

@@ -52,7 +52,7 @@ fn events_survive_an_outage_and_kill_9_in_the_spool_once_each() {
 #[test]
 fn a_collector_that_takes_no_logs_does_not_keep_the_metrics_waiting() {
     // Nobody is there.
-    let gone = procmon_tests::collector::free_address().unwrap();
+    let gone = procmon_tests::address::free();
     let receiver = Receiver::start().unwrap();
     let procmon = Procmon::new("run")
         .args(["--interval", "200ms"])

@@ -2,12 +2,12 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::Duration,
 };
 
 use anyhow::{Result, ensure};
-use procmon_tests::Program;
+use procmon_tests::{Program, address};
 use tempfile::NamedTempFile;
 
 use super::Scraper;
@@ -52,7 +52,7 @@ impl Exporter {
             config,
             "process_names:\n- name: \"{group}\"\n  cmdline: ['.+']\n"
         )?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let address = address::free();
         let mut command = Tool::ProcessExporter.command("usr/bin/prometheus-process-exporter")?;
         command
             .args(["-web.listen-address", &address])

@@ -6,7 +6,7 @@ mod pgbench;
 mod redis;
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -139,11 +139,10 @@ fn finish(command: &mut Command) -> Result<()> {
 }
 
 /// Starts a server and waits until it takes connections.
-fn serve(command: &mut Command, port: &str) -> Result<Program> {
+fn serve(command: &mut Command, address: &str) -> Result<Program> {
     let mut server = Program::start(command)?;
-    let address = format!("127.0.0.1:{port}");
     let there = interrupt::wait(SOON, || {
-        TcpStream::connect(&address).is_ok() || !server.is_running()
+        TcpStream::connect(address).is_ok() || !server.is_running()
     })?;
     ensure!(
         there && server.is_running(),
@@ -152,9 +151,4 @@ fn serve(command: &mut Command, port: &str) -> Result<Program> {
         server.stderr()
     );
     Ok(server)
-}
-
-fn free_port() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.port().to_string())
 }

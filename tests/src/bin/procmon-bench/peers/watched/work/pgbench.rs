@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use procmon_tests::address;
 
-use super::{SOON, Work, command, finish, free_port, place, serve};
+use super::{SOON, Work, command, finish, place, serve};
 use crate::{interrupt, peers::tool::Tool};
 
 /// Of Debian; PostgreSQL refuses to run as root.
@@ -18,7 +19,9 @@ const NOBODY: &str = "65534";
 pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("postgres")?;
     let root = Tool::Postgres.root()?;
-    let port = free_port()?;
+    let address = address::free();
+    let (host, port) = address.split_once(':').context("no port")?;
+    let listens = format!("listen_addresses={host}");
     let bin = only(&root.join("usr/lib/postgresql"))?.join("bin");
     let program = |name: &str| bin.join(name).display().to_string();
     let data = folder.path().join("data").display().to_string();
@@ -51,19 +54,19 @@ pub fn set_up() -> Result<Work> {
         "-D",
         &data,
         "-p",
-        &port,
+        port,
         "-k",
         &sockets,
         "-c",
-        "listen_addresses=127.0.0.1",
+        &listens,
         "-c",
         "fsync=off",
         // It would work at times of its own.
         "-c",
         "autovacuum=off",
     ])?;
-    let server = serve(&mut server, &port)?;
-    let to = ["-h", "127.0.0.1", "-p", &port, "-U", "bench"];
+    let server = serve(&mut server, &address)?;
+    let to = ["-h", host, "-p", port, "-U", "bench"];
     let pgbench = program("pgbench");
     let mut fill = vec![pgbench.as_str(), "-i", "-q", "-s", "2"];
     fill.extend(to);

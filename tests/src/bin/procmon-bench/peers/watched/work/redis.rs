@@ -1,28 +1,39 @@
 //! redis-benchmark and its server, over loopback.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use procmon_tests::address;
 
-use super::{Work, command, free_port, place, serve};
+use super::{Work, command, place, serve};
 use crate::peers::tool::Tool;
 
 /// A server that keeps everything in memory; a portion sets and gets.
 pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("redis")?;
     let root = Tool::Redis.root()?;
-    let port = free_port()?;
+    let address = address::free();
+    let (host, port) = address.split_once(':').context("no port")?;
     let program = |name: &str| root.join("usr/bin").join(name).display().to_string();
-    let server = [program("redis-server"), "--port".into(), port.clone()];
-    let settings = ["--bind 127.0.0.1", "--appendonly no"].map(|words| words.split(' '));
-    let mut words: Vec<&str> = server.iter().map(String::as_str).collect();
-    words.extend(settings.into_iter().flatten());
-    // No snapshots: they would fork at times of their own.
-    words.extend(["--save", ""]);
+    let server = program("redis-server");
+    let words = [
+        &server,
+        "--port",
+        port,
+        "--bind",
+        host,
+        "--appendonly",
+        "no",
+        // No snapshots: they would fork at times of their own.
+        "--save",
+        "",
+    ];
     let mut command = command(&cgroup, Some(&root), &words)?;
-    let server = serve(command.current_dir(&folder), &port)?;
+    let server = serve(command.current_dir(&folder), &address)?;
     let portion = [
         &program("redis-benchmark"),
+        "-h",
+        host,
         "-p",
-        &port,
+        port,
         "-t",
         "set,get",
         "-c",
