@@ -119,9 +119,11 @@ fn command(cgroup: &Cgroup, root: Option<&Path>, words: &[&str]) -> Result<Comma
     let mut command = interrupt::bound(cgroup.command(program, arguments));
     // SAFETY: it may be called between fork and exec.
     unsafe { command.pre_exec(affinity::pin) };
-    if let Some(root) = root {
-        command.env("LD_LIBRARY_PATH", library_path(root)?);
-    }
+    match root {
+        Some(root) => command.env("LD_LIBRARY_PATH", library_path(root)?),
+        // cargo's own: every program would look for its libraries there.
+        None => command.env_remove("LD_LIBRARY_PATH"),
+    };
     Ok(command)
 }
 
