@@ -66,7 +66,7 @@ pub type Setup = fn() -> Result<Work>;
 pub const WORKS: [(&str, Setup); 3] = [
     ("redis-benchmark", redis::set_up),
     ("pgbench", pgbench::set_up),
-    ("make: many small runs of cc", build::set_up),
+    ("make: many small commands", build::set_up),
 ];
 
 impl Work {
