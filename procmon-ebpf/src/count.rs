@@ -8,25 +8,33 @@ use crate::maps::lose;
 use crate::offsets::{Object, config, load};
 use crate::{atomic, front};
 
-/// The entry of the current process, if it is counted. The maps are the filter:
-/// a process that is in none costs failed look-ups.
+/// The entry of the current process, if it is counted.
 #[inline(always)]
 pub fn current() -> Option<*mut ProcessEntry> {
-    let tgid = current_tgid();
+    of(task())
+}
+
+/// The current task. Each helper called costs a hook as much as half of what else
+/// it does: who needs it twice keeps it.
+#[inline(always)]
+pub fn task() -> Object {
+    // SAFETY: there always is one.
+    unsafe { bpf_get_current_task_btf() as Object }
+}
+
+/// The entry of a task's process, if it is counted. The maps are the filter: a
+/// process that is in none costs failed look-ups. The id is not got by
+/// bpf_get_current_pid_tgid: where the kernel can, it puts the current task in
+/// without a call (do_misc_fixups in kernel/bpf/verifier.c).
+#[inline(always)]
+pub fn of(task: Object) -> Option<*mut ProcessEntry> {
+    // SAFETY: a task the verifier knows.
+    let tgid: u32 = unsafe { load(task, Field::TaskTgid) };
     let entry = front::active(tgid);
     if entry.is_none() && config!(all) != 0 && front::entry(tgid).is_none() {
         lose(Loss::UpdateWithoutProcess);
     }
     entry
-}
-
-/// The thread group id of the current process. Not by bpf_get_current_pid_tgid:
-/// where the kernel can, it puts the current task in without a call
-/// (do_misc_fixups in kernel/bpf/verifier.c).
-#[inline(always)]
-fn current_tgid() -> u32 {
-    // SAFETY: there always is a current task, and the field is of this type.
-    unsafe { load(bpf_get_current_task_btf() as Object, Field::TaskTgid) }
 }
 
 /// Adds to a counter.

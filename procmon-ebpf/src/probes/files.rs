@@ -41,8 +41,9 @@ exits! {
 /// syscalls:sys_exit_fcntl.
 #[tracepoint]
 pub fn exit_fcntl(ctx: TracePointContext) -> u32 {
-    if let Some(entry) = count::current() {
-        fcntl(entry, registers(), result(&ctx));
+    let task = count::task();
+    if let Some(entry) = count::of(task) {
+        fcntl(entry, registers(task), result(&ctx));
     }
     0
 }

@@ -19,8 +19,9 @@ const MREMAP_DONTUNMAP: u64 = 4;
 /// syscalls:sys_exit_mmap.
 #[tracepoint]
 pub fn exit_mmap(ctx: TracePointContext) -> u32 {
-    if let Some(entry) = count::current() {
-        mmap(entry, registers, result(&ctx));
+    let task = count::task();
+    if let Some(entry) = count::of(task) {
+        mmap(entry, || registers(task), result(&ctx));
     }
     0
 }
@@ -28,8 +29,9 @@ pub fn exit_mmap(ctx: TracePointContext) -> u32 {
 /// syscalls:sys_exit_munmap.
 #[tracepoint]
 pub fn exit_munmap(ctx: TracePointContext) -> u32 {
-    if let Some(entry) = count::current() {
-        munmap(entry, registers, result(&ctx));
+    let task = count::task();
+    if let Some(entry) = count::of(task) {
+        munmap(entry, || registers(task), result(&ctx));
     }
     0
 }
@@ -37,8 +39,9 @@ pub fn exit_munmap(ctx: TracePointContext) -> u32 {
 /// syscalls:sys_exit_mremap.
 #[tracepoint]
 pub fn exit_mremap(ctx: TracePointContext) -> u32 {
-    if let Some(entry) = count::current() {
-        mremap(entry, registers, result(&ctx));
+    let task = count::task();
+    if let Some(entry) = count::of(task) {
+        mremap(entry, || registers(task), result(&ctx));
     }
     0
 }
@@ -53,7 +56,7 @@ pub fn exit_brk(ctx: TracePointContext) -> u32 {
 }
 
 /// Counts an mmap(addr, length, ...). Here and below the registers are got only
-/// for a call that succeeded, while its bytes are counted: it takes two helpers.
+/// for a call that succeeded, while its bytes are counted: it takes a helper.
 #[inline(always)]
 pub fn mmap(entry: *mut ProcessEntry, registers: impl FnOnce() -> Object, ret: i64) {
     if count::call(entry, Operation::Mmap, ret) && counts_bytes() {

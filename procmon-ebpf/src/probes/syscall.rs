@@ -2,7 +2,7 @@
 //! call's arguments, and the one program for hosts without tracefs.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::helpers::generated::bpf_task_pt_regs;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use procmon_common::config::{SYSCALL_FCNTL, SYSCALL_NUMBERS};
@@ -21,12 +21,12 @@ pub fn result(ctx: &TracePointContext) -> i64 {
     unsafe { core::ptr::read_volatile(ctx.as_ptr().byte_add(16).cast::<i64>()) }
 }
 
-/// The registers of the current system call; at its exit its arguments are
+/// The registers of the current task's system call; at its exit its arguments are
 /// still in them, all but the first on arm64.
 #[inline(always)]
-pub fn registers() -> Object {
+pub fn registers(task: Object) -> Object {
     // SAFETY: the current task always has them.
-    unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) as usize as Object }
+    unsafe { bpf_task_pt_regs(task.cast_mut().cast()) as usize as Object }
 }
 
 /// Counts a call of `operation` in a process that is counted.
