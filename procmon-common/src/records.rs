@@ -42,7 +42,7 @@ impl FailureSlot {
 }
 
 /// All that the kernel half keeps of a process, and, once final, the exit record in
-/// the EVENTS ring buffer.
+/// the EVENTS ring buffer, which ends before the failures when there are none.
 ///
 /// Most are in an array, FRONT, which is looked up in a tenth of the time that a
 /// hash takes, and where a birth need not ask for memory: the process whose id's
@@ -124,6 +124,8 @@ impl ProcessEntry {
     pub const WAITS: usize = size_of::<[u64; WAIT_BUCKETS]>();
     /// How many bytes the failures are.
     pub const FAILURES: usize = size_of::<[FailureSlot; FAILURE_SLOTS]>();
+    /// How many bytes an exit record is of a process in which nothing failed.
+    pub const WITHOUT_FAILURES: usize = Self::BASE + Self::WAITS;
 
     /// What an entry begins with as one number, as BPF's atomics are: whose it is,
     /// and its state.

@@ -290,10 +290,29 @@ pub unsafe fn publish(entry: *mut ProcessEntry, task: Object) {
         (*entry).prev_utime = load(signal, Field::SignalPrevUtime);
         (*entry).prev_stime = load(signal, Field::SignalPrevStime);
         (*entry).state = state::EXITED;
-        if EVENTS.output(&*entry, events::for_an_end()) == Ok(()) {
+        if tell(entry) {
             front::leave(tgid);
         } else {
             lose(Loss::ExitRecordDeferred);
         }
     }
+}
+
+/// Puts an exit record into the ring buffer, if there is room.
+///
+/// # Safety
+/// `entry` is a map value.
+#[inline(always)]
+unsafe fn tell(entry: *mut ProcessEntry) -> bool {
+    type WithoutFailures = [u8; ProcessEntry::WITHOUT_FAILURES];
+    let flags = events::for_an_end();
+    // SAFETY: the caller's; the part is one of the whole.
+    let told = unsafe {
+        if (*entry).failures[0].key == 0 {
+            EVENTS.output_untyped::<WithoutFailures>(&*entry.cast(), flags)
+        } else {
+            EVENTS.output(&*entry, flags)
+        }
+    };
+    told == Ok(())
 }

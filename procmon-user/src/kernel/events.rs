@@ -30,7 +30,7 @@ impl Kernel {
                         events.cgroups.extend(pod::read::<CgroupRecord>(&item));
                     }
                     Some([_, state::EXITED]) => {
-                        events.exits.extend(pod::read::<ProcessEntry>(&item));
+                        events.exits.extend(pod::read_exit(&item));
                     }
                     _ => {}
                 }

@@ -39,6 +39,17 @@ pub fn bytes_of_entry(entry: &mut ProcessEntry) -> &mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(entry).cast(), length) }
 }
 
+/// Reads an exit record; `None` when it is too short to be one.
+pub fn read_exit(bytes: &[u8]) -> Option<ProcessEntry> {
+    if bytes.len() < ProcessEntry::WITHOUT_FAILURES {
+        return None;
+    }
+    let mut entry = empty_entry();
+    let told = &bytes[..bytes.len().min(size_of::<ProcessEntry>())];
+    bytes_of_entry(&mut entry)[..told.len()].copy_from_slice(told);
+    Some(entry)
+}
+
 /// Reads a record from the beginning of `bytes`; `None` when they are too few.
 ///
 /// # Safety
@@ -48,4 +59,36 @@ pub unsafe fn read<T: Copy>(bytes: &[u8]) -> Option<T> {
         // SAFETY: the length was checked; the read may be unaligned.
         unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast::<T>()) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use procmon_common::Operation;
+    use procmon_common::records::FailureSlot;
+
+    use super::*;
+
+    #[test]
+    fn an_exit_record_may_end_before_the_failures_and_no_sooner() {
+        let mut entry = empty_entry();
+        entry.pid = 7;
+        entry.waits[39] = 8;
+        let record = bytes_of_entry(&mut entry)[..ProcessEntry::WITHOUT_FAILURES].to_vec();
+        let read = read_exit(&record).unwrap();
+        assert_eq!((read.pid, read.waits[39]), (7, 8));
+        assert_eq!(read.failures, [FailureSlot::default(); 16]);
+        assert!(read_exit(&record[1..]).is_none());
+    }
+
+    #[test]
+    fn a_whole_exit_record_has_its_failures() {
+        let mut entry = empty_entry();
+        let slot = FailureSlot {
+            key: FailureSlot::key(Operation::Open, 2),
+            count: 5,
+        };
+        entry.failures[15] = slot;
+        let read = read_exit(bytes_of_entry(&mut entry)).unwrap();
+        assert_eq!(read.failures[15], slot);
+    }
 }
