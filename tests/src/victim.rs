@@ -60,8 +60,13 @@ impl Victim {
     /// Waits for the n-th `ready` line. What it waits for next, it does not yet wait for; a byte
     /// sent now is not lost.
     pub fn wait_ready(&self, n: usize) -> Result<()> {
+        self.wait_ready_within(SOON, n)
+    }
+
+    /// The same, for what takes long.
+    pub fn wait_ready_within(&self, limit: Duration, n: usize) -> Result<()> {
         self.program
-            .wait_for_stdout(SOON, |text| {
+            .wait_for_stdout(limit, |text| {
                 text.lines()
                     .filter(|line| line.starts_with("ready "))
                     .count()

@@ -1,54 +1,28 @@
 //! Many processes, whose table changes while it is read.
 
-use std::{collections::BTreeSet, ptr};
+use std::collections::BTreeSet;
 
 use procmon::{
     collector::{Collector, Contract, Missed, Selection},
     frame::Frame,
     kernel::Sizes,
 };
-use procmon_tests::{Victim, environment::is_emulated, need, sysctl::Sysctl};
+use procmon_tests::{
+    Victim, environment::is_emulated, ground, need, program::SOON, sysctl::Sysctl,
+};
 
-/// Processes that do nothing; they end with it.
-struct Sleepers(Vec<libc::pid_t>);
-
-impl Sleepers {
-    fn start(count: usize) -> Self {
-        let mut sleepers = Self(Vec::with_capacity(count));
-        for _ in 0..count {
-            // SAFETY: the child makes nothing but system calls.
-            let pid = unsafe { libc::fork() };
-            assert!(pid >= 0, "{}", std::io::Error::last_os_error());
-            if pid == 0 {
-                // SAFETY: prctl(2) with numbers, and pause(2).
-                unsafe {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                    loop {
-                        libc::pause();
-                    }
-                }
-            }
-            sleepers.0.push(pid);
-        }
-        sleepers
-    }
-
-    fn pids(&self) -> BTreeSet<u32> {
-        self.0.iter().map(|pid| pid.cast_unsigned()).collect()
-    }
-}
-
-impl Drop for Sleepers {
-    fn drop(&mut self) {
-        for pid in &self.0 {
-            // SAFETY: children of ours that nobody has waited for.
-            unsafe { libc::kill(*pid, libc::SIGKILL) };
-        }
-        for pid in &self.0 {
-            // SAFETY: as above; the status is not asked for.
-            unsafe { libc::waitpid(*pid, ptr::null_mut(), 0) };
-        }
-    }
+/// A process with so many children that do nothing, and who these are. It is small:
+/// from one as large as a test, a fork takes ten times as long, and longer beside
+/// what looks through the host's memory.
+fn sleepers(count: usize) -> (Victim, BTreeSet<u32>) {
+    let victim = Victim::start(&format!("sleepers={count} print-ready wait")).unwrap();
+    victim.wait_ready_within(6 * SOON, 1).unwrap();
+    let children: BTreeSet<u32> = ground::children(victim.pid())
+        .unwrap()
+        .into_iter()
+        .collect();
+    assert_eq!(children.len(), count);
+    (victim, children)
 }
 
 fn open(kernel_threads: bool) -> Collector {
@@ -72,8 +46,7 @@ fn of_25000_processes_every_one_is_in_every_frame() {
     let count = if is_emulated() { 2_000 } else { 25_000 };
     let _pids = need!(Sysctl::at_least("kernel/pid_max", 65_536));
     let _threads = need!(Sysctl::at_least("kernel/threads-max", 65_536));
-    let sleepers = Sleepers::start(count);
-    let expected = sleepers.pids();
+    let (_victim, expected) = sleepers(count);
     let mut collector = open(false);
     for _ in 0..3 {
         let shown = pids(&tick(&mut collector));
@@ -84,8 +57,7 @@ fn of_25000_processes_every_one_is_in_every_frame() {
 
 #[test]
 fn a_process_table_that_changes_while_it_is_read_hides_and_doubles_nobody() {
-    let sleepers = Sleepers::start(1_000);
-    let expected = sleepers.pids();
+    let (_victim, expected) = sleepers(1_000);
     let mut victims = [(); 2].map(|()| Victim::held_before("fork=1000000").unwrap());
     for victim in &mut victims {
         victim.go().unwrap();
