@@ -5,6 +5,8 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
+use anyhow::{Context as _, Result};
+
 /// Below the ports that the kernel gives out by itself (`net.ipv4.ip_local_port_range`).
 const PORT: u16 = 24317;
 
@@ -15,6 +17,11 @@ const PORT: u16 = 24317;
 /// execve. So none is tried: each has a host of the loopback network to itself.
 pub fn free() -> String {
     format!("{}:{PORT}", host())
+}
+
+/// Host and port of an address, for programs that want them apart.
+pub fn parts(address: &str) -> Result<(&str, &str)> {
+    address.split_once(':').context("no port")
 }
 
 /// A host of the loopback network, 127.0.0.0/8, another one each time: of the first 250 that this

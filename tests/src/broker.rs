@@ -130,7 +130,7 @@ impl Broker {
 
     /// The same with options of mosquitto_sub.
     pub fn listen_as(&self, filter: &str, options: &[&str]) -> Result<Listener> {
-        let (host, port) = self.address.split_once(':').context("no port")?;
+        let (host, port) = address::parts(&self.address)?;
         let mut command = self.tools.command("bin/mosquitto_sub");
         command.args(["-h", host, "-p", port, "-t", filter, "-q", "1"]);
         command.args(["-F", "message %t %p"]).args(options);
@@ -197,7 +197,7 @@ impl Message {
 }
 
 fn configure(tools: &Tools, doors: &Doors, folder: &Path, address: &str) -> Result<()> {
-    let (host, port) = address.split_once(':').context("no port")?;
+    let (host, port) = address::parts(address)?;
     let file = |name: &str| folder.join(name).display().to_string();
     // It is started by root, and would become a user that is not there.
     let mut conf = format!("user root\nlog_dest stderr\nlog_type all\nlistener {port} {host}\n");

@@ -20,7 +20,7 @@ pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("postgres")?;
     let root = Tool::Postgres.root()?;
     let address = address::free();
-    let (host, port) = address.split_once(':').context("no port")?;
+    let (host, port) = address::parts(&address)?;
     let listens = format!("listen_addresses={host}");
     let bin = only(&root.join("usr/lib/postgresql"))?.join("bin");
     let program = |name: &str| bin.join(name).display().to_string();

@@ -1,6 +1,6 @@
 //! redis-benchmark and its server, over loopback.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use procmon_tests::address;
 
 use super::{Work, command, place, serve};
@@ -11,7 +11,7 @@ pub fn set_up() -> Result<Work> {
     let (cgroup, folder) = place("redis")?;
     let root = Tool::Redis.root()?;
     let address = address::free();
-    let (host, port) = address.split_once(':').context("no port")?;
+    let (host, port) = address::parts(&address)?;
     let program = |name: &str| root.join("usr/bin").join(name).display().to_string();
     let server = program("redis-server");
     let words = [
