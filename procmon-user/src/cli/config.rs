@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
+use log::warn;
 
 use super::estimate;
 use super::failure::Failure;
@@ -68,6 +69,7 @@ pub fn config(args: &Args) -> Result<ExitCode, Failure> {
             text
         }
         Command::Print { file } => {
+            warn_of_misspelt_variables();
             let loaded = config::load(file.as_deref(), &environment)?;
             config::print(&loaded, &environment)
         }
@@ -84,4 +86,15 @@ pub fn config(args: &Args) -> Result<ExitCode, Failure> {
 /// The environment of this process.
 pub fn environment(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
+}
+
+/// Warns of variables that are like procmon's and are not: nothing comes of them.
+pub fn warn_of_misspelt_variables() {
+    for (name, _) in std::env::vars_os() {
+        if let Some(name) = name.to_str()
+            && let Some(meant) = config::meant_by(name)
+        {
+            warn!("{name}: no variable of procmon's: did you mean {meant}?");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::arguments::Common;
 use super::command::{FAILED, Prepared, Running, code};
+use super::config::warn_of_misspelt_variables;
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
@@ -51,6 +52,7 @@ pub struct Args {
 pub fn exec(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let loaded = args.common.configure(true)?;
     logs.configure(&loaded)?;
+    warn_of_misspelt_variables();
     let export = &loaded.config.export;
     for (key, output) in [
         ("export.report.file", &export.report),

@@ -8,6 +8,7 @@ use log::info;
 use tokio::sync::oneshot;
 
 use super::arguments::Common;
+use super::config::warn_of_misspelt_variables;
 use super::failure::Failure;
 use super::logging::Logs;
 use super::outputs::{Outputs, Plan};
@@ -68,6 +69,7 @@ impl Args {
 pub fn run(args: Args, logs: &Logs) -> Result<ExitCode, Failure> {
     let mut loaded = args.configure()?;
     logs.configure(&loaded)?;
+    warn_of_misspelt_variables();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

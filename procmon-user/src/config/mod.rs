@@ -30,6 +30,7 @@ mod select;
 mod suggest;
 mod tree;
 mod value;
+mod variables;
 
 use std::ffi::OsString;
 
@@ -53,6 +54,7 @@ pub use quantity::{Auto, Budget, Interval, Period, Processes, RingBytes, time};
 pub use rules::RuleList;
 pub use select::{By, MaxSeries, Select, Sticky, Top};
 pub use value::{FilePath, FolderPath};
+pub use variables::meant_by;
 
 /// Reads one variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;

@@ -35,7 +35,8 @@ those that need a restart are told by name and stay as they were. What was not l
 (the kernel programs for what was switched off) needs a restart, too.
 
 A key without a value (`file:`) is as good as not there, and an empty variable as good as unset. A
-key that procmon does not know is an error, and so is one that is there twice.
+key that procmon does not know is an error, and so is one that is there twice. A variable that is
+like one of procmon's and is none is warned of: others may have set it.
 ";
 
 const HEAD: &str = "\

@@ -26,6 +26,17 @@ fn flags_beat_the_environment_which_beats_the_file() {
 }
 
 #[test]
+fn a_misspelt_variable_is_answered_with_the_right_one_and_changes_nothing() {
+    let folder = Folder::with(FILE);
+    let output = folder.run(folder.once().env("PROCMON_INTERVALL", "4m"));
+    assert_eq!(every(&output), "3m");
+    let said = "PROCMON_INTERVALL: no variable of procmon's: did you mean PROCMON_INTERVAL?";
+    assert_eq!(output.stderr.matches(said).count(), 1, "{output:?}");
+    let right = folder.run(folder.once().env("PROCMON_INTERVAL", "4m"));
+    assert!(!right.stderr.contains("did you mean"), "{right:?}");
+}
+
+#[test]
 fn a_run_takes_its_interval_and_its_output_from_the_file() {
     let folder = Folder::with("interval: 20ms\nexport: {jsonl: {file: lines}}\n");
     let run = folder.once().args(["--count", "3"]);
