@@ -181,8 +181,8 @@ pub const AGENT: &[Metric<AgentRead>] = &[
         "Bytes on disk that wait for a receiver; 0 without a spool.",
         |agent, out| of_exporters(agent, out, |exporter| exporter.spool_bytes)).by(EXPORTER),
     row("procmon.agent.series.active", UpDownCounter, "{series}",
-        "Series sent last, by the exporter that sent the most.",
-        |agent, out| if let Some(series) = agent.exporters.iter().map(|e| e.series).max() {
+        "Series that OTLP sent last.",
+        |agent, out| if let Some(series) = agent.exporters.iter().filter_map(|e| e.series).max() {
             out.point(&[], Value::Int(series));
         }),
     row("procmon.agent.series.folded", UpDownCounter, "{series}",
@@ -375,7 +375,7 @@ mod tests {
             queue_bytes: 5,
             spool_bytes: 9,
             frames_dropped: 6,
-            series: 7,
+            series: Some(7),
             failing: false,
         }];
         let agent = AgentReading {
@@ -414,5 +414,20 @@ mod tests {
             points("procmon.agent.series.folded", &agent),
             [point("", 8.0)]
         );
+    }
+
+    #[test]
+    fn series_that_nobody_counts_are_absent_and_not_0() {
+        let agent = AgentReading {
+            health: &AgentHealth::default(),
+            exporters: &[ExporterHealth {
+                exporter: "http",
+                ..ExporterHealth::default()
+            }],
+            series_folded: 0,
+            loops: &[],
+            history: None,
+        };
+        assert_eq!(points("procmon.agent.series.active", &agent), []);
     }
 }

@@ -249,8 +249,8 @@ pub struct ExporterHealth {
     pub spool_bytes: u64,
     /// Frames it was too slow for.
     pub frames_dropped: u64,
-    /// Series it sent last.
-    pub series: u64,
+    /// Series it sent last; of one that sends none, or counts none, nothing.
+    pub series: Option<u64>,
     /// The receiver does not take what is sent, or not in time.
     pub failing: bool,
 }

@@ -45,7 +45,7 @@ pub struct SpanExporter {
 #[derive(Clone, Debug)]
 pub struct OtlpHealth {
     queue: QueueHealth,
-    series: Arc<AtomicU64>,
+    series: Option<Arc<AtomicU64>>,
 }
 
 /// A queue whose sender runs on `runtime`. It connects when there is something
@@ -140,7 +140,7 @@ impl OtlpExporter {
     pub fn health(&self) -> OtlpHealth {
         OtlpHealth {
             queue: self.queue.health(),
-            series: Arc::clone(&self.series),
+            series: Some(Arc::clone(&self.series)),
         }
     }
 
@@ -233,14 +233,14 @@ impl OtlpHealth {
     fn of(queue: &Queue) -> Self {
         Self {
             queue: queue.health(),
-            series: Arc::default(),
+            series: None,
         }
     }
 
     /// The counts as they are now.
     pub fn get(&self) -> ExporterHealth {
         ExporterHealth {
-            series: self.series.load(Ordering::Relaxed),
+            series: self.series.as_ref().map(|n| n.load(Ordering::Relaxed)),
             ..self.queue.get()
         }
     }
