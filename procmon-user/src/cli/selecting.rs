@@ -80,13 +80,18 @@ impl Selecting {
                     .to_owned(),
             ));
         }
+        Ok(Selection::Processes {
+            pids: self.pids(),
+            children: self.children,
+        })
+    }
+
+    /// The pids that were given, each once.
+    fn pids(&self) -> Vec<u32> {
         let mut pids = self.pid.clone();
         pids.sort_unstable();
         pids.dedup();
-        Ok(Selection::Processes {
-            pids,
-            children: self.children,
-        })
+        pids
     }
 
     fn conditions(&self) -> Result<Vec<Expression>, Failure> {
@@ -122,7 +127,7 @@ impl Selecting {
         if self.pid.is_empty() {
             return "processes that select.rules match".to_owned();
         }
-        let pids: Vec<String> = self.pid.iter().map(u32::to_string).collect();
+        let pids: Vec<String> = self.pids().iter().map(u32::to_string).collect();
         let children = if self.children { " and children" } else { "" };
         format!("pid {}{children}", pids.join(", "))
     }
