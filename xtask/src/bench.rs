@@ -26,7 +26,7 @@ pub struct Options {
     /// Write the tables to docs/benchmarks.md instead of showing them
     #[arg(long)]
     write: bool,
-    /// Options of procmon-bench
+    /// Options of procmon-bench, as --only SECTION and --quick: `-- --help` shows them
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

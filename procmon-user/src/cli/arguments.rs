@@ -82,7 +82,8 @@ pub struct Folding {
     /// have series beside their groups.
     #[arg(long, value_name = "KEY")]
     group_by: Option<GroupBy>,
-    /// OTLP and /metrics: the most series, at least 100; the least important are folded
+    /// OTLP and /metrics: the most series of processes and groups, at least 100; the least
+    /// important are folded
     #[arg(long, value_name = "N")]
     max_series: Option<MaxSeries>,
 }

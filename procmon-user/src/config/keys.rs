@@ -157,8 +157,8 @@ pub const KEYS: &[Key] = &[
     .live(),
     key!(
         select.max_series,
-        "The most series that OTLP and /metrics have; the least important processes are folded into \
-         `other`."
+        "The most series that OTLP and /metrics have of processes and groups; the least important \
+         processes are folded into `other`."
     )
     .example("50000")
     .flag("--max-series")
