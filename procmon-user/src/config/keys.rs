@@ -6,6 +6,9 @@ use super::tree::Node;
 use super::value::{Form, Value};
 use crate::export::otlp::settings::HistogramAggregation;
 
+/// What the names of procmon's own variables begin with.
+pub const PREFIX: &str = "PROCMON_";
+
 /// A key of the configuration.
 pub struct Key {
     /// Its place in the file: `kernel.max_processes`.
@@ -494,7 +497,7 @@ impl Key {
 
     /// procmon's own variable.
     pub fn variable(&self) -> String {
-        format!("PROCMON_{}", self.path.replace('.', "_").to_uppercase())
+        format!("{PREFIX}{}", self.path.replace('.', "_").to_uppercase())
     }
 
     /// What it may be.

@@ -1,32 +1,25 @@
 //! Variables that look as if they were procmon's and are not.
 
-use super::keys::KEYS;
+use super::keys::{KEYS, PREFIX};
 use crate::nearest::nearest;
-
-const PREFIX: &str = "PROCMON_";
 
 /// procmon's variable that was meant by `name`, if that is like one and is none.
 /// What is like none is not ours to judge: for a service called procmon Kubernetes
 /// sets `PROCMON_SERVICE_HOST`, `PROCMON_PORT` and more
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 pub fn meant_by(name: &str) -> Option<String> {
-    let rest = name.strip_prefix(PREFIX)?;
-    let known: Vec<_> = KEYS.iter().map(|key| key.variable()).collect();
-    if known.iter().any(|known| known == name) {
-        return None;
-    }
-    let lower = |known: &String| known[PREFIX.len()..].to_lowercase();
-    let whole: Vec<_> = known.iter().map(lower).collect();
-    let found = nearest(rest, whole.iter().map(String::as_str))
-        .map(|meant| format!("{PREFIX}{}", meant.to_uppercase()));
-    // The section may have been left out.
-    found.or_else(|| {
-        let key = KEYS.iter().find(|key| {
-            let last = key.path.rsplit('.').next();
-            last == Some(&rest.to_lowercase())
-        });
-        key.map(|key| key.variable())
-    })
+    let rest = name.strip_prefix(PREFIX)?.to_lowercase();
+    let flat: Vec<_> = KEYS.iter().map(|key| key.path.replace('.', "_")).collect();
+    let near = nearest(&rest, flat.iter().map(String::as_str));
+    let place = match near {
+        Some(near) => flat.iter().position(|path| path == near),
+        // The section may have been left out.
+        None => KEYS
+            .iter()
+            .position(|key| key.path.rsplit('.').next() == Some(&rest)),
+    };
+    let variable = KEYS[place?].variable();
+    (variable != name).then_some(variable)
 }
 
 #[cfg(test)]
