@@ -182,7 +182,7 @@ pub const AGENT: &[Metric<AgentRead>] = &[
         |agent, out| of_exporters(agent, out, |exporter| exporter.spool_bytes)).by(EXPORTER),
     row("procmon.agent.series.active", UpDownCounter, "{series}",
         "Series that OTLP sent last.",
-        |agent, out| if let Some(series) = agent.exporters.iter().filter_map(|e| e.series).max() {
+        |agent, out| if let Some(series) = agent.exporters.iter().find_map(|e| e.series) {
             out.point(&[], Value::Int(series));
         }),
     row("procmon.agent.series.folded", UpDownCounter, "{series}",
